@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads (see Kbuild). The kernel's own `bindings` crate sees
+ * `struct net_device` only as an opaque type and none of the operation tables.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/if_arp.h>
+#include <linux/moduleparam.h>
+#include <linux/netdevice.h>
+#include <linux/notifier.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <net/dropreason-core.h>
+#include <net/l3mdev.h>
+#include <net/net_namespace.h>
+#include <net/rtnetlink.h>
+
+#include "helpers.h"
+
+/* Macros that bindgen cannot evaluate by itself; Kbuild drops the prefix. */
+const unsigned int RUST_CONST_HELPER_GSO_MAX_SIZE = GSO_MAX_SIZE;
+const unsigned int RUST_CONST_HELPER_NLA_HDRLEN = NLA_HDRLEN;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;

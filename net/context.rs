@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks and contexts as values.
+//!
+//! A function that is legal only under RTNL, or only with bottom halves disabled, takes a
+//! reference to the value that stands for it. The values can be had only where the state really
+//! holds: from a guard that took the lock, or from the adapter of a callback that the core calls
+//! that way.
+
+use super::bindings;
+use core::{
+    marker::PhantomData,
+    ops::Deref, //
+};
+
+/// RTNL is held by the current task for as long as this value is borrowed.
+///
+/// C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
+///
+/// # Invariants
+///
+/// The current task holds `rtnl_mutex`. The value stays with that task: it is neither [`Send`] nor
+/// [`Sync`].
+pub struct Rtnl(PhantomData<*mut ()>);
+
+impl Rtnl {
+    /// Takes RTNL, sleeping until it is free. Process context.
+    ///
+    /// Taking it twice in one task is a deadlock, as in C.
+    ///
+    /// C counterpart: `rtnl_lock()`, `net/core/rtnetlink.c`.
+    pub fn lock() -> RtnlGuard {
+        // SAFETY: `rtnl_lock()` has no preconditions that concern memory safety.
+        unsafe { bindings::rtnl_lock() };
+        // INVARIANT: The lock was just taken by this task, and the guard gives it back.
+        RtnlGuard(Rtnl(PhantomData))
+    }
+
+    /// States that RTNL is held.
+    ///
+    /// # Safety
+    ///
+    /// The current task must hold RTNL for the whole life of the returned value, which must not
+    /// leave the task.
+    pub(super) unsafe fn assume_held() -> Self {
+        // INVARIANT: By the function's safety requirement.
+        Self(PhantomData)
+    }
+}
+
+/// Gives RTNL back when dropped.
+///
+/// Giving it back also completes the unregistration of devices that was begun under it
+/// (`netdev_run_todo()`, `net/core/dev.c`), which sleeps.
+pub struct RtnlGuard(Rtnl);
+
+impl Deref for RtnlGuard {
+    type Target = Rtnl;
+
+    fn deref(&self) -> &Rtnl {
+        &self.0
+    }
+}
+
+impl Drop for RtnlGuard {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant of `Rtnl` this task holds the lock, and no borrow of the
+        // `Rtnl` outlives the guard.
+        unsafe { bindings::rtnl_unlock() };
+    }
+}
+
+/// Bottom halves are disabled on this CPU for as long as this value is borrowed.
+///
+/// # Invariants
+///
+/// Softirqs cannot run on the current CPU, and the current task does not migrate (on PREEMPT_RT:
+/// per-CPU data that is reached under `local_bh_disable()` is not raced for). The value stays in
+/// the context it was made in.
+pub struct BhDisabled(PhantomData<*mut ()>);
+
+/// An RCU read-side critical section is open for as long as this value is borrowed.
+///
+/// # Invariants
+///
+/// `rcu_read_lock()` or `rcu_read_lock_bh()` is held by the current context.
+pub struct RcuRead(PhantomData<*mut ()>);
+
+/// The context in which the core calls `ndo_start_xmit`: bottom halves disabled, inside RCU.
+///
+/// `__dev_queue_xmit()` and `__dev_direct_xmit()` (`net/core/dev.c`) call it between
+/// `rcu_read_lock_bh()`/`local_bh_disable()` and their counterparts; pktgen (`net/core/pktgen.c`)
+/// with bottom halves disabled, which is an RCU reader as well (`kernel/softirq.c`).
+pub struct XmitContext {
+    bh: BhDisabled,
+    rcu: RcuRead,
+}
+
+impl XmitContext {
+    /// States that the current function was called as `ndo_start_xmit`.
+    ///
+    /// # Safety
+    ///
+    /// Bottom halves must be disabled and an RCU read-side critical section open for the whole
+    /// life of the returned value, which must not leave the context.
+    #[inline]
+    pub(super) unsafe fn assume() -> Self {
+        // INVARIANT: Both by the function's safety requirement.
+        Self {
+            bh: BhDisabled(PhantomData),
+            rcu: RcuRead(PhantomData),
+        }
+    }
+
+    /// Bottom halves are disabled.
+    #[inline]
+    pub fn bh(&self) -> &BhDisabled {
+        &self.bh
+    }
+
+    /// Inside an RCU read-side critical section.
+    #[inline]
+    pub fn rcu(&self) -> &RcuRead {
+        &self.rcu
+    }
+}

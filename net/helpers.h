@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Prototypes of helpers.c: for the C compiler's checks and for bindgen. */
+#ifndef RUST_LO_NET_HELPERS_H
+#define RUST_LO_NET_HELPERS_H
+
+#include <linux/types.h>
+
+struct net_device;
+struct sk_buff;
+
+void rust_helper_skb_tx_timestamp(struct sk_buff *skb);
+void rust_helper_skb_clear_tstamp(struct sk_buff *skb);
+void rust_helper_skb_orphan(struct sk_buff *skb);
+bool rust_helper_skb_dst_force(struct sk_buff *skb);
+bool rust_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
+void rust_helper_dev_lstats_add(struct net_device *dev, unsigned int len);
+void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
+void *rust_helper_netdev_priv(const struct net_device *dev);
+void rust_helper_netdev_lockdep_set_classes(struct net_device *dev);
+void rust_helper_netif_keep_dst(struct net_device *dev);
+
+#endif /* RUST_LO_NET_HELPERS_H */

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! Safe abstractions over `struct net_device` and what a driver of a virtual device needs around
+//! it. A driver implements [`device::Operations`] (and, as it needs them, [`link::Operations`],
+//! [`l3mdev::Operations`], [`ethtool::Operations`]) and holds a [`link::Registration`]. It needs
+//! no unsafe code: the C callbacks live in adapters here, and what a callback may do follows from
+//! the types that it is handed:
+//!
+//! - A device under construction is a [`setup::Setup`], one that is about to be registered a
+//!   [`device::Registering`], a registered one a [`device::Device`]. What is only legal before
+//!   registration exists only on [`setup::Setup`].
+//! - A held lock or a context is a value: [`context::Rtnl`], [`context::XmitContext`].
+//! - A packet is owned ([`skbuff::SkBuff`]) or it is gone.
+//!
+//! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
+//! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h).
+
+pub(crate) mod bindings;
+pub mod context;
+pub mod device;
+pub mod ethtool;
+pub mod flags;
+pub mod l3mdev;
+pub mod link;
+pub mod loopback;
+pub mod netlink;
+pub mod notifier;
+pub mod param;
+pub mod setup;
+pub mod skbuff;
+pub mod stats;

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices under construction.
+
+use super::{
+    bindings,
+    device::Operations,
+    ethtool,
+    flags::{
+        Features,
+        InterfaceFlags,
+        PrivFlags, //
+    }, //
+};
+use core::marker::PhantomData;
+
+/// A new device of the driver `T`, which nobody else has seen yet.
+///
+/// Here, and only here, it gets the properties that must not change once it is registered.
+///
+/// # Invariants
+///
+/// `dev` points to a valid `net_device` that is not registered; for `'a` only this value uses it.
+pub struct Setup<'a, T: Operations> {
+    dev: *mut bindings::net_device,
+    _life: PhantomData<(&'a mut bindings::net_device, T)>,
+}
+
+/// What is said of the link layer in `dev->type`.
+///
+/// C counterpart: `ARPHRD_*`, `include/uapi/linux/if_arp.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum LinkType {
+    /// A loopback, with Ethernet headers that nobody looks at.
+    Loopback = bindings::ARPHRD_LOOPBACK as u16,
+}
+
+impl<T: Operations> Setup<'_, T> {
+    /// Ethernet's functions for link-layer headers.
+    ///
+    /// The same as `eth_header_ops` (`net/ethernet/eth.c`), which is not exported; its functions
+    /// are.
+    const ETH_HEADER_OPS: bindings::header_ops = bindings::header_ops {
+        create: Some(bindings::eth_header),
+        parse: Some(bindings::eth_header_parse),
+        cache: Some(bindings::eth_header_cache),
+        cache_update: Some(bindings::eth_header_cache_update),
+        validate: None,
+        parse_protocol: Some(bindings::eth_header_parse_protocol),
+    };
+
+    /// # Safety
+    ///
+    /// `dev` must satisfy the invariants of [`Setup`], with `T`'s callbacks set.
+    pub(super) unsafe fn from_raw(dev: *mut bindings::net_device) -> Self {
+        // INVARIANT: By the function's safety requirement.
+        Self {
+            dev,
+            _life: PhantomData,
+        }
+    }
+
+    /// The C device, exclusively.
+    fn raw(&mut self) -> &mut bindings::net_device {
+        // SAFETY: By the type's invariants nobody else uses the device, the kernel included, and
+        // the reference ends with the borrow of `self`.
+        unsafe { &mut *self.dev }
+    }
+
+    /// Sets the kind of link layer.
+    pub fn link_type(&mut self, link_type: LinkType) -> &mut Self {
+        self.raw().type_ = link_type as u16;
+        self
+    }
+
+    /// Gives packets Ethernet headers: 14 bytes, addresses of 6.
+    ///
+    /// Packets with less than a whole header are refused from packet sockets.
+    pub fn ethernet_header(&mut self) -> &mut Self {
+        let dev = self.raw();
+        dev.header_ops = &Self::ETH_HEADER_OPS;
+        dev.hard_header_len = bindings::ETH_HLEN as u16;
+        dev.min_header_len = bindings::ETH_HLEN as u8;
+        dev.addr_len = bindings::ETH_ALEN as u8;
+        self
+    }
+
+    /// Sets the MTU, in bytes. Users may set any other later, from 0 to `i32::MAX`.
+    pub fn mtu(&mut self, mtu: u32) -> &mut Self {
+        let dev = self.raw();
+        dev.mtu = mtu;
+        dev.min_mtu = 0;
+        // 0: no limit (`dev_validate_mtu()`, net/core/dev.c).
+        dev.max_mtu = 0;
+        self
+    }
+
+    /// Sets the flags that user space sees.
+    pub fn flags(&mut self, flags: impl Into<InterfaceFlags>) -> &mut Self {
+        self.raw().flags = flags.into().into();
+        self
+    }
+
+    /// Adds flags that only the kernel sees.
+    pub fn priv_flags(&mut self, flags: impl Into<PrivFlags>) -> &mut Self {
+        let flags: u32 = flags.into().into();
+        // SAFETY: Both views of the union hold the same bits.
+        let fast = unsafe { &mut self.raw().__bindgen_anon_1.priv_flags_fast };
+        fast.set_priv_flags(fast.priv_flags() | flags as usize);
+        self
+    }
+
+    /// Lets [`Operations::start_xmit`] run on several CPUs at once, without the queue's lock.
+    pub fn lockless_xmit(&mut self) -> &mut Self {
+        // SAFETY: Both views of the union hold the same bits.
+        unsafe { &mut self.raw().__bindgen_anon_1.priv_flags_fast }.set_lltx(1);
+        self
+    }
+
+    /// Lets packets keep their route past [`Operations::start_xmit`].
+    ///
+    /// C counterpart: `netif_keep_dst()`.
+    pub fn keep_dst(&mut self) -> &mut Self {
+        // SAFETY: By the type's invariants.
+        unsafe { bindings::netif_keep_dst(self.dev) };
+        self
+    }
+
+    /// Sets the features that are on, and those of them that users may switch.
+    pub fn features(
+        &mut self,
+        on: impl Into<Features>,
+        switchable: impl Into<Features>,
+    ) -> &mut Self {
+        let dev = self.raw();
+        dev.features = on.into().into();
+        dev.hw_features = switchable.into().into();
+        self
+    }
+
+    /// Sets the size up to which TCP may build packets for the device to segment, in bytes.
+    ///
+    /// The limit in force stays at its default until the user raises it up to this one.
+    ///
+    /// C counterpart: `netif_set_tso_max_size()`, `net/core/dev.c`.
+    pub fn tso_max_size(&mut self, size: u32) -> &mut Self {
+        // SAFETY: By the type's invariants.
+        unsafe { bindings::netif_set_tso_max_size(self.dev, size) };
+        self
+    }
+
+    /// Offers `T`'s [`ethtool::Operations`].
+    pub fn ethtool(&mut self) -> &mut Self
+    where
+        T: ethtool::Operations,
+    {
+        self.raw().ethtool_ops = ethtool::Adapter::<T>::ops();
+        self
+    }
+}
+
+/// The largest size that GSO can split, in bytes (`GSO_MAX_SIZE`, `include/linux/netdevice.h`).
+pub const GSO_MAX_SIZE: u32 = bindings::GSO_MAX_SIZE;

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use super::{
+    bindings,
+    context::{
+        BhDisabled,
+        RcuRead, //
+    },
+    device::{
+        Device,
+        Operations, //
+    },
+};
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::prelude::*;
+
+/// An owned packet: `struct sk_buff` with the reference that its owner holds.
+///
+/// Dropping it frees the packet (as a drop, seen by drop monitors). Handing it on consumes it.
+///
+/// # Invariants
+///
+/// - `self.0` points to a valid `sk_buff`, of which this value owns one reference.
+/// - Nobody else writes to the `struct sk_buff` itself (its data may be shared).
+#[repr(transparent)]
+pub struct SkBuff(NonNull<bindings::sk_buff>);
+
+// SAFETY: A packet is tied to no task or CPU: it is made in one and freed in another all the time.
+unsafe impl Send for SkBuff {}
+
+/// Why a packet was dropped, for drop monitors.
+///
+/// C counterpart: `enum skb_drop_reason`, `include/net/dropreason-core.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum DropReason {
+    /// Nothing in particular (`SKB_DROP_REASON_NOT_SPECIFIED`).
+    NotSpecified = bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED,
+    /// A header does not fit into the packet (`SKB_DROP_REASON_HDR_TRUNC`).
+    HeaderTruncated = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
+}
+
+impl SkBuff {
+    /// Takes over a packet.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the invariants of [`SkBuff`], and the caller must give its reference up.
+    #[inline]
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::sk_buff) -> Self {
+        // SAFETY: A valid pointer is not null.
+        let ptr = unsafe { NonNull::new_unchecked(ptr) };
+        // INVARIANT: By the function's safety requirement.
+        Self(ptr)
+    }
+
+    /// Gives the reference up without freeing the packet.
+    #[inline]
+    fn into_raw(self) -> *mut bindings::sk_buff {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// Reports a software transmit timestamp to the sender's socket, if it asked for one.
+    ///
+    /// C counterpart: `skb_tx_timestamp()`.
+    #[inline]
+    pub fn tx_timestamp(&mut self) {
+        // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
+        unsafe { bindings::skb_tx_timestamp(self.0.as_ptr()) };
+    }
+
+    /// Forgets the packet's timestamp, which on the way out is of another clock than on the way
+    /// in.
+    ///
+    /// C counterpart: `skb_clear_tstamp()`.
+    #[inline]
+    pub fn clear_tstamp(&mut self) {
+        // SAFETY: As in `tx_timestamp`.
+        unsafe { bindings::skb_clear_tstamp(self.0.as_ptr()) };
+    }
+
+    /// Parts the packet from the socket that sent it, which may then send more.
+    ///
+    /// C counterpart: `skb_orphan()`.
+    #[inline]
+    pub fn orphan(&mut self) {
+        // SAFETY: As in `tx_timestamp`.
+        unsafe { bindings::skb_orphan(self.0.as_ptr()) };
+    }
+
+    /// Makes the packet hold a reference to its route, so that both may outlive the RCU section.
+    ///
+    /// A route that is being freed is dropped from the packet instead.
+    ///
+    /// C counterpart: `skb_dst_force()`, `include/net/dst.h`.
+    #[inline]
+    pub fn dst_force(&mut self, _rcu: &RcuRead) {
+        // SAFETY: As in `tx_timestamp`; a route without a reference is kept alive by the RCU
+        // section that `_rcu` stands for.
+        unsafe { bindings::skb_dst_force(self.0.as_ptr()) };
+    }
+
+    /// Makes a packet that was sent with an Ethernet header one that `dev` has received.
+    ///
+    /// Takes the header off, and sets device, protocol and packet type. A packet without a whole
+    /// header comes back as it was: `eth_type_trans()` itself would read past its end or run into
+    /// the `BUG_ON()` of `__skb_pull()`.
+    ///
+    /// C counterpart: `eth_type_trans()`, `net/ethernet/eth.c`.
+    #[inline]
+    pub fn eth_type_trans<T: Operations>(self, dev: &Device<T>) -> Result<RxSkBuff, SkBuff> {
+        let skb = self.0.as_ptr();
+
+        // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
+        if unlikely(!unsafe { bindings::pskb_may_pull(skb, bindings::ETH_HLEN) }) {
+            return Err(self);
+        }
+        // SAFETY: As above; the linear part holds a whole header, and `dev` is a live device.
+        let protocol = unsafe { bindings::eth_type_trans(skb, dev.as_raw()) };
+        // SAFETY: As above; all views of the union have the protocol at the same place.
+        unsafe { (*skb).__bindgen_anon_4.headers.as_mut().protocol = protocol };
+        // INVARIANT: `eth_type_trans()` set `skb->dev` to a live device and the MAC header; the
+        // protocol was set here.
+        Ok(RxSkBuff(self))
+    }
+
+    /// Frees the packet as dropped for `reason`. Any context but hard interrupt.
+    ///
+    /// C counterpart: `kfree_skb_reason()`.
+    pub fn drop_reason(self, reason: DropReason) {
+        // SAFETY: The reference that this value owned is given up here.
+        unsafe {
+            bindings::sk_skb_reason_drop(core::ptr::null(), self.into_raw(), reason as u32);
+        }
+    }
+}
+
+impl Drop for SkBuff {
+    fn drop(&mut self) {
+        // SAFETY: The reference that this value owns is given up here.
+        unsafe {
+            bindings::sk_skb_reason_drop(
+                core::ptr::null(),
+                self.0.as_ptr(),
+                DropReason::NotSpecified as u32,
+            );
+        }
+    }
+}
+
+/// A packet that a device has received and that can go up the stack.
+///
+/// # Invariants
+///
+/// `skb->dev` is a registered device, which stays so at least as long as the core's flush of the
+/// receive backlogs on unregistration says (`flush_all_backlogs()`, `net/core/dev.c`);
+/// `skb->protocol` and the MAC header are set.
+#[repr(transparent)]
+pub struct RxSkBuff(SkBuff);
+
+/// The backlog had no room: the packet is gone, and the core has counted it in the device's
+/// `rx_dropped`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped;
+
+impl RxSkBuff {
+    /// Length of the packet in bytes, without the Ethernet header.
+    #[inline]
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        // SAFETY: By the invariants of `SkBuff`, the pointer is valid.
+        unsafe { (*self.0 .0.as_ptr()).len }
+    }
+
+    /// Queues the packet to the backlog of this CPU, to be received from there.
+    ///
+    /// C counterpart: `__netif_rx()`, `net/core/dev.c`.
+    #[inline]
+    pub fn netif_rx(self, _bh: &BhDisabled) -> Result<(), Dropped> {
+        // SAFETY: By the type's invariants the packet is one that may be received. Its reference
+        // is given up, whatever comes back. `_bh` stands for the context that is asked for.
+        match unsafe { bindings::__netif_rx(self.0.into_raw()) } as u32 {
+            bindings::NET_RX_SUCCESS => Ok(()),
+            _ => Err(Dropped),
+        }
+    }
+}
+
+/// Tells the compiler which way is the rare one.
+#[inline(always)]
+fn unlikely(condition: bool) -> bool {
+    #[cold]
+    fn cold() {}
+
+    if condition {
+        cold();
+    }
+    condition
+}

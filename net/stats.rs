@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of a device.
+
+use super::bindings;
+
+/// Which per-CPU counters the core allocates for a device.
+///
+/// Implemented by the types that stand for one kind each; a driver names one in
+/// [`Operations::Stats`](super::device::Operations::Stats).
+pub trait Kind: private::Sealed {
+    /// Value for `dev->pcpu_stat_type`.
+    #[doc(hidden)]
+    const TYPE: u32;
+}
+
+/// No per-CPU counters.
+pub struct NoStats;
+
+/// Packets and bytes, as a loopback needs them: received is what was sent.
+///
+/// C counterpart: `struct pcpu_lstats`, `NETDEV_PCPU_STAT_LSTATS`.
+pub struct Lstats;
+
+impl Kind for NoStats {
+    const TYPE: u32 = bindings::netdev_stat_type_NETDEV_PCPU_STAT_NONE;
+}
+
+impl Kind for Lstats {
+    const TYPE: u32 = bindings::netdev_stat_type_NETDEV_PCPU_STAT_LSTATS;
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::NoStats {}
+    impl Sealed for super::Lstats {}
+}
+
+/// Sums of packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, without the link layer's header.
+    pub bytes: u64,
+}
+
+/// The counters that `ndo_get_stats64` fills in. All are 0 to begin with.
+///
+/// C counterpart: `struct rtnl_link_stats64`, `include/uapi/linux/if_link.h`.
+#[repr(transparent)]
+pub struct LinkStats(bindings::rtnl_link_stats64);
+
+impl LinkStats {
+    /// # Safety
+    ///
+    /// `ptr` must be valid and nobody else use it for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::rtnl_link_stats64) -> &'a mut Self {
+        // SAFETY: By the function's safety requirement; `Self` is a transparent wrapper.
+        unsafe { &mut *ptr.cast() }
+    }
+
+    /// Sets what was received.
+    pub fn set_rx(&mut self, totals: Totals) {
+        self.0.rx_packets = totals.packets;
+        self.0.rx_bytes = totals.bytes;
+    }
+
+    /// Sets what was sent.
+    pub fn set_tx(&mut self, totals: Totals) {
+        self.0.tx_packets = totals.packets;
+        self.0.tx_bytes = totals.bytes;
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loopback devices that can be cloned, moved between namespaces and removed.
+//!
+//! Each looks like `lo` and carries the traffic of the local routes that name it. What is unlike
+//! `lo` is said where it is done; everything else is `drivers/net/loopback.c`.
+
+use core::num::NonZeroU32;
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+use net::{
+    context::{
+        Rtnl,
+        XmitContext, //
+    },
+    device::{
+        self,
+        Device,
+        Registering,
+        RequestedAddress, //
+    },
+    ethtool,
+    flags::{
+        Feature,
+        InterfaceFlag,
+        PrivFlag, //
+    },
+    l3mdev, link,
+    loopback::RouteNotifierShield,
+    netlink::{
+        ExtAck,
+        LinkAttributes, //
+    },
+    setup::{
+        LinkType,
+        Setup,
+        GSO_MAX_SIZE, //
+    },
+    skbuff::{
+        DropReason,
+        SkBuff, //
+    },
+    stats::{
+        LinkStats,
+        Lstats, //
+    },
+};
+
+pub mod net;
+
+module! {
+    type: Module,
+    name: "rust_lo",
+    authors: ["The rust_lo developers"],
+    description: "Loopback devices that can be cloned",
+    license: "GPL",
+    alias: ["rtnl-link-rust_lo"],
+}
+
+module_params! {
+    numdevs: u32 in 0..=1024 => 1, "Number of devices to make at load, rust_lo0 and on (0 to 1024, default 1)";
+    up: bool => false, "Bring the devices up at load, with their addresses and routes (default off)";
+}
+
+/// The driver.
+struct RustLo;
+
+#[vtable]
+impl device::Operations for RustLo {
+    type Private = ();
+    type Stats = Lstats;
+
+    fn setup(dev: &mut Setup<'_, Self>) {
+        dev.link_type(LinkType::Loopback)
+            .ethernet_header()
+            .mtu(64 * 1024)
+            .flags(InterfaceFlag::Loopback)
+            .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
+            .lockless_xmit()
+            // Input accepts a packet from a local source address by its route.
+            .keep_dst()
+            .features(
+                Feature::ScatterGather
+                    | Feature::FragList
+                    | Feature::GsoSoftware
+                    | Feature::HwChecksum
+                    | Feature::RxChecksum
+                    | Feature::SctpCrc
+                    | Feature::HighDma
+                    | Feature::VlanChallenged
+                    | Feature::Loopback,
+                Feature::GsoSoftware,
+            )
+            .tso_max_size(GSO_MAX_SIZE)
+            .ethtool();
+    }
+
+    fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
+        dev.lockdep_set_classes();
+        Ok(())
+    }
+
+    /// Unlike `lo`, the device has to be an L3 master, or the core would send through `lo` what
+    /// its routes lead to.
+    fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
+        dev.set_l3_master(true, rtnl);
+        Ok(())
+    }
+
+    /// IPv4 keeps the local routes of a device that is down. As they lead to no L3 master now,
+    /// `lo` carries on what was open.
+    fn stop(dev: &Device<Self>, rtnl: &Rtnl) {
+        dev.set_l3_master(false, rtnl);
+    }
+
+    #[inline]
+    fn start_xmit(dev: &Device<Self>, mut skb: SkBuff, ctx: &XmitContext) {
+        skb.tx_timestamp();
+        // Sent and received stamps are of different clocks.
+        skb.clear_tstamp();
+        // The sender's socket gets its budget back now, not when the receiver has read.
+        skb.orphan();
+        // The packet outlives the RCU section in the backlog.
+        skb.dst_force(ctx.rcu());
+
+        match skb.eth_type_trans(dev) {
+            Ok(skb) => {
+                let len = skb.len();
+                // The core counts what the backlog refuses, as rx_dropped.
+                if skb.netif_rx(ctx.bh()).is_ok() {
+                    dev.lstats_add(len, ctx.bh());
+                }
+            }
+            Err(skb) => {
+                dev.tx_dropped();
+                skb.drop_reason(DropReason::HeaderTruncated);
+            }
+        }
+    }
+
+    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
+        let totals = dev.lstats();
+        stats.set_rx(totals);
+        stats.set_tx(totals);
+    }
+
+    fn set_mac_address(dev: &Device<Self>, address: &RequestedAddress<'_>, rtnl: &Rtnl) -> Result {
+        dev.eth_set_mac_address(address, rtnl)
+    }
+}
+
+#[vtable]
+impl ethtool::Operations for RustLo {
+    fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
+        ethtool::DriverInfo {
+            driver: c"rust_lo",
+            version: c"0.1.0",
+        }
+    }
+
+    fn link_detected(_dev: &Device<Self>) -> bool {
+        true
+    }
+}
+
+impl l3mdev::Operations for RustLo {
+    /// Addresses and routes go into the ordinary table `local`, beside those of `lo`.
+    fn fib_table(_dev: &Device<Self>) -> Option<NonZeroU32> {
+        None
+    }
+}
+
+#[vtable]
+impl link::Operations for RustLo {
+    const KIND: &'static CStr = c"rust_lo";
+
+    fn ops() -> &'static link::Ops<Self> {
+        static OPS: link::Ops<RustLo> = link::Ops::new();
+        &OPS
+    }
+
+    fn validate(attributes: &LinkAttributes<'_>, extack: &mut ExtAck<'_>) -> Result {
+        attributes.check_ethernet_addresses(extack)
+    }
+}
+
+/// What the module holds while it is loaded. Dropped in this order: the links go, then the shield.
+#[pin_data]
+struct Module {
+    links: link::Registration<RustLo>,
+    #[pin]
+    shield: RouteNotifierShield<RustLo>,
+}
+
+impl kernel::InPlaceModule for Module {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // Initialised in this order.
+        try_pin_init!(Self {
+            shield <- RouteNotifierShield::new(),
+            links: Self::links()?,
+        })
+    }
+}
+
+impl Module {
+    /// Registers the kind and makes the devices that the parameters ask for: all, or none.
+    fn links() -> Result<link::Registration<RustLo>> {
+        let links = link::Registration::new()
+            .inspect_err(|e| pr_err!("cannot register the link kind rust_lo: {e:?}\n"))?;
+
+        for i in 0..numdevs.get() {
+            let name = CString::try_from_fmt(fmt!("rust_lo{i}"))?;
+            let rtnl = Rtnl::lock();
+            let dev = links
+                .create(&name, &rtnl)
+                .inspect_err(|e| pr_err!("cannot make rust_lo{i}: {e:?}\n"))?;
+            if up.get() {
+                dev.open(&rtnl)
+                    .inspect_err(|e| pr_err!("cannot bring rust_lo{i} up: {e:?}\n"))?;
+            }
+        }
+        Ok(links)
+    }
+}
