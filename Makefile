@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# `make help` says what there is. The kernel's build system reads Kbuild, not
+# this file.
+
+SRC := $(CURDIR)
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# The kernel to build against: KDIR, or the running kernel if modules in Rust can
+# be built against it here, or else Debian's stock kernel, which the scripts in
+# qemu/ fetch and prepare, with the compilers that go with it.
+ifeq ($(origin KDIR),undefined)
+RUNNING := /lib/modules/$(shell uname -r)/build
+KDIR := $(shell qemu/check-kdir --quiet $(RUNNING) && echo $(RUNNING))
+ifeq ($(KDIR),)
+STOCK := y
+endif
+endif
+
+# What the user gave on the command line, for the make in the build root. That
+# has its own kernel tree and compilers.
+PASS = $(filter-out KDIR=% LLVM=% CC=% RUSTC=% BINDGEN=%,$(MAKEOVERRIDES))
+ROOT_MAKE = qemu/root run -- make $(JOBS) --no-print-directory
+STOCK_MAKE = qemu/kernel ensure && $(ROOT_MAKE) $(PASS) KDIR="$$(qemu/kernel path)"
+
+# Each kernel has its own directory of objects.
+RELEASE = $(shell cat "$(KDIR)/include/config/kernel.release")
+OBJ = $(SRC)/build/$(RELEASE)
+KBUILD = +mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) --no-print-directory -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
+
+RUST_FILES = $(wildcard rust_lo.rs net/*.rs)
+SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -print 2> /dev/null | \
+	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: all module clean modules_install rust-analyzer fmt fmt-check clippy clippy-module \
+	shellcheck tools stock-module run shell test update distclean help check-kdir
+
+ifdef STOCK
+
+all modules_install rust-analyzer:
+	@$(STOCK_MAKE) $@
+
+else
+
+all: module
+	@cp "$(OBJ)/rust_lo.ko" rust_lo.ko
+
+modules_install: module
+	$(KBUILD) modules_install
+
+# The paths of the standard library are the build root's, if it is built there.
+rust-analyzer: module
+	$(KBUILD) rust-analyzer
+	@sed "s,\"/usr/lib/rustlib,\"$$(if [ -e /etc/rust_lo-root ]; then qemu/root path; fi)/usr/lib/rustlib,g" \
+		"$(OBJ)/rust-project.json" > rust-project.json
+
+endif
+
+check-kdir:
+	@qemu/check-kdir "$(KDIR)"
+
+module: check-kdir
+	$(KBUILD) modules
+
+# clippy-driver says the same as rustc and more. Objects of its own, as nothing
+# is said about what is built already.
+clippy-module: OBJ := $(SRC)/build/clippy
+clippy-module: check-kdir
+	@rm -rf "$(OBJ)"
+	@mkdir -p "$(OBJ)"
+	@$(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)" CLIPPY=1 modules > "$(OBJ)/log" 2>&1 || \
+		{ cat "$(OBJ)/log"; exit 1; }
+	@if grep -q '^warning' "$(OBJ)/log"; then cat "$(OBJ)/log"; exit 1; fi
+
+# The module for the kernel of the guest.
+stock-module:
+	@$(STOCK_MAKE) module
+
+clippy:
+	@$(STOCK_MAKE) clippy-module
+ifneq ($(wildcard Cargo.toml),)
+	@qemu/root run -- cargo clippy --quiet --workspace --all-targets -- -D warnings
+endif
+
+fmt:
+	@qemu/root run -- rustfmt $(RUST_FILES)
+ifneq ($(wildcard Cargo.toml),)
+	@qemu/root run -- cargo fmt --all
+endif
+
+fmt-check:
+	@qemu/root run -- rustfmt --check $(RUST_FILES)
+ifneq ($(wildcard Cargo.toml),)
+	@qemu/root run -- cargo fmt --all --check
+endif
+
+shellcheck:
+	@qemu/root run -- shellcheck -x $(SHELL_FILES)
+
+tools:
+	@qemu/root run -- cargo build --quiet --release --workspace
+
+run: stock-module
+	@qemu/vm --no-module qemu/demo
+
+shell: stock-module
+	@qemu/vm
+
+test: stock-module
+ifneq ($(wildcard Cargo.toml),)
+	@$(MAKE) tools
+endif
+	@qemu/vm tests/run
+
+update:
+	@qemu/kernel update
+	@qemu/kernel ensure
+
+clean:
+	rm -rf build target rust_lo.ko rust-project.json
+
+distclean: clean
+	qemu/kernel clean
+	qemu/root clean
+
+help:
+	@echo 'Build:'
+	@echo '  all               rust_lo.ko (default), against KDIR if given, else the running kernel'
+	@echo '                    if it can be, else Debian'\''s stock kernel'
+	@echo '  modules_install   install it (INSTALL_MOD_PATH and the like are the kernel'\''s own)'
+	@echo '  tools             the command-line tools'
+	@echo '  clean             remove what was built'
+	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
+	@echo '  run               a demonstration'
+	@echo '  shell             an interactive shell'
+	@echo '  test              all tests'
+	@echo 'Check:'
+	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
+	@echo '  clippy            lint the Rust sources'
+	@echo '  shellcheck        lint the scripts'
+	@echo 'Other:'
+	@echo '  rust-analyzer     rust-project.json for editors'
+	@echo '  update            look for a newer stock kernel now (else once a day)'
+	@echo '  distclean         clean, and remove the build root and the stock kernels'
+	@echo 'Variables:'
+	@echo '  KDIR=DIR          kernel tree to build against, with the compilers it was built with'
+	@echo '  LLVM=1            for a KDIR that was built with clang'
+	@echo '  KERNEL=RELEASE    another stock kernel than the newest'
+	@echo '  V=1               show the commands'

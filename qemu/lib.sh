@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
+#
+# What the scripts beside this file share: names of places, progress messages,
+# and the way into the build root. To be sourced.
+
+# The Debian release of the build root, and the suite the stock kernel comes
+# from. The kernel of a suite wants exactly the compiler of its release.
+SUITE=trixie
+KERNEL_SUITE=trixie-backports
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+if [ -z "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
+	echo "${0##*/}: neither XDG_CACHE_HOME nor HOME is set: where should the cache go?" >&2
+	exit 1
+fi
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/rust_lo
+ROOT=$CACHE/root-$SUITE
+LOGS=$CACHE/logs
+
+# Present inside the build root, and only there.
+ROOT_MARK=/etc/rust_lo-root
+
+say() {
+	printf '%s\n' "$*" >&2
+}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# usage: print the comment block at the head of the calling script.
+usage() {
+	awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+}
+
+# step LOG WHAT COMMAND...: run a slow command, not a function, with its output
+# in $LOGS/LOG, one line on the screen, and the time it took.
+step() {
+	local log=$LOGS/$1 what=$2 start=$SECONDS rc=0
+	shift 2
+	mkdir -p "$LOGS"
+	printf '  %s ... ' "$what" >&2
+	"$@" > "$log" 2>&1 < /dev/null || rc=$?
+	if [ "$rc" != 0 ]; then
+		say "FAILED (exit status $rc, $((SECONDS - start)) s)"
+		tail -n 25 "$log" | sed 's/^/    /' >&2
+		die "$what: failed, the whole log is $log"
+	fi
+	say "$((SECONDS - start)) s"
+}
+
+# lock NAME: let one process at a time past, until this one and what it started
+# have ended, or unlock.
+lock() {
+	mkdir -p "$CACHE"
+	exec 9> "$CACHE/.lock-$1"
+	if ! flock --nonblock 9; then
+		say "  waiting for another process that is preparing the $1 ..."
+		flock 9
+	fi
+}
+
+unlock() {
+	exec 9>&-
+}
+
+inside_root() {
+	[ -e "$ROOT_MARK" ]
+}
+
+# as_root_of_cache COMMAND...: run COMMAND as the owner of the build root's
+# files in a mount namespace of its own: root itself, or, for an ordinary user,
+# the root of a user namespace, so that nothing needs privileges on the host.
+as_root_of_cache() {
+	(exec_as_root_of_cache "$@")
+}
+
+# The same in place of the calling shell, so that signals reach COMMAND.
+exec_as_root_of_cache() {
+	if [ "$EUID" = 0 ]; then
+		exec unshare --mount -- "$@"
+	else
+		exec unshare --user --map-root-user --map-auto --mount -- "$@"
+	fi
+}
