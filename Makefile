@@ -4,6 +4,7 @@
 # this file.
 
 SRC := $(CURDIR)
+Q := $(if $(V),,@)
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # The kernel to build against: KDIR, or the running kernel if modules in Rust can
@@ -20,13 +21,13 @@ endif
 # What the user gave on the command line, for the make in the build root. That
 # has its own kernel tree and compilers.
 PASS = $(filter-out KDIR=% LLVM=% CC=% RUSTC=% BINDGEN=%,$(MAKEOVERRIDES))
-ROOT_MAKE = qemu/root run -- make $(JOBS) --no-print-directory
-STOCK_MAKE = qemu/kernel ensure && $(ROOT_MAKE) $(PASS) KDIR="$$(qemu/kernel path)"
+STOCK_MAKE = qemu/kernel ensure && \
+	qemu/root run -- make $(JOBS) $(PASS) KDIR="$$(qemu/kernel path)"
 
 # Each kernel has its own directory of objects.
 RELEASE = $(shell cat "$(KDIR)/include/config/kernel.release")
 OBJ = $(SRC)/build/$(RELEASE)
-KBUILD = +mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) --no-print-directory -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
+KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
 RUST_FILES = $(wildcard rust_lo.rs net/*.rs)
 SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -print 2> /dev/null | \
@@ -34,21 +35,38 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module clean modules_install rust-analyzer fmt fmt-check clippy clippy-module \
+.PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck tools stock-module run shell test update distclean help check-kdir
 
 ifdef STOCK
 
-all modules_install rust-analyzer:
+all rust-analyzer:
 	@$(STOCK_MAKE) $@
+
+# It goes to this system, not into the build root.
+modules_install: stock-module
+	$(Q)$(MAKE) STOCK= KDIR="$$(qemu/kernel path)" install-built
 
 else
 
 all: module
 	@cp "$(OBJ)/rust_lo.ko" rust_lo.ko
 
-modules_install: module
-	$(KBUILD) modules_install
+modules_install: module install-built
+
+# Without looking whether there are compilers: they have done their part. A
+# kernel's signing key is hardly ever there, and its System.map, without which
+# kbuild does not run depmod, often is not.
+install-built:
+	$(KBUILD) $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) modules_install
+	$(Q)if [ ! -e "$(KDIR)/System.map" ]; then \
+		PATH="$$PATH:/sbin:/usr/sbin"; \
+		if command -v depmod > /dev/null; then \
+			depmod -b "$(or $(INSTALL_MOD_PATH),/)" "$(RELEASE)"; \
+		else \
+			echo 'Warning: there is no depmod here, modprobe will not find rust_lo' >&2; \
+		fi; \
+	fi
 
 # The paths of the standard library are the build root's, if it is built there.
 rust-analyzer: module
