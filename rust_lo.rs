@@ -24,7 +24,6 @@ use net::{
     ethtool,
     flags::{
         Feature,
-        InterfaceFlag,
         PrivFlag, //
     },
     l3mdev, link,
@@ -76,7 +75,7 @@ impl device::Operations for RustLo {
         dev.link_type(LinkType::Loopback)
             .ethernet_header()
             .mtu(64 * 1024)
-            .flags(InterfaceFlag::Loopback)
+            .loopback()
             .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
             .lockless_xmit()
             // Input accepts a packet from a local source address by its route.
@@ -175,6 +174,7 @@ impl l3mdev::Operations for RustLo {
 #[vtable]
 impl link::Operations for RustLo {
     const KIND: &'static CStr = c"rust_lo";
+    type Guard = RouteNotifierShield<Self>;
 
     fn ops() -> &'static link::Ops<Self> {
         static OPS: link::Ops<RustLo> = link::Ops::new();
@@ -186,41 +186,35 @@ impl link::Operations for RustLo {
     }
 }
 
-/// What the module holds while it is loaded. Dropped in this order: the links go, then the shield.
+/// What the module holds while it is loaded: the kind, and with it all links of the kind.
 #[pin_data]
 struct Module {
-    links: link::Registration<RustLo>,
     #[pin]
-    shield: RouteNotifierShield<RustLo>,
+    links: link::Registration<RustLo>,
 }
 
 impl kernel::InPlaceModule for Module {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // Initialised in this order.
         try_pin_init!(Self {
-            shield <- RouteNotifierShield::new(),
-            links: Self::links()?,
+            links <- link::Registration::new(),
+            _: { create_devices(&links)? },
         })
     }
 }
 
-impl Module {
-    /// Registers the kind and makes the devices that the parameters ask for: all, or none.
-    fn links() -> Result<link::Registration<RustLo>> {
-        let links = link::Registration::new()
-            .inspect_err(|e| pr_err!("cannot register the link kind rust_lo: {e:?}\n"))?;
-
-        for i in 0..numdevs.get() {
-            let name = CString::try_from_fmt(fmt!("rust_lo{i}"))?;
-            let rtnl = Rtnl::lock();
-            let dev = links
-                .create(&name, &rtnl)
-                .inspect_err(|e| pr_err!("cannot make rust_lo{i}: {e:?}\n"))?;
-            if up.get() {
-                dev.open(&rtnl)
-                    .inspect_err(|e| pr_err!("cannot bring rust_lo{i} up: {e:?}\n"))?;
-            }
+/// Makes the devices that the parameters ask for. After an error the module lets go of `links`,
+/// and with it of those that were made.
+fn create_devices(links: &link::Registration<RustLo>) -> Result {
+    for i in 0..numdevs.get() {
+        let name = CString::try_from_fmt(fmt!("rust_lo{i}"))?;
+        let rtnl = Rtnl::lock();
+        let dev = links
+            .create(&name, &rtnl)
+            .inspect_err(|e| pr_err!("cannot make rust_lo{}: {:?}\n", i, e))?;
+        if up.get() {
+            dev.open(&rtnl)
+                .inspect_err(|e| pr_err!("cannot bring rust_lo{} up: {:?}\n", i, e))?;
         }
-        Ok(links)
     }
+    Ok(())
 }

@@ -11,7 +11,6 @@ use super::{
         Rtnl,
         XmitContext, //
     },
-    flags::InterfaceFlag,
     link,
     setup::Setup,
     skbuff::SkBuff,
@@ -143,21 +142,18 @@ impl AnyDevice {
         }
     }
 
-    /// Sets or clears one of the flags that user space sees, and tells nobody.
+    /// Sets or clears `IFF_LOOPBACK`, and tells nobody.
     ///
     /// Readers without RTNL see the old or the new value of the word.
-    pub(super) fn assign_flag(&self, flag: InterfaceFlag, on: bool, _rtnl: &Rtnl) {
+    pub(super) fn assign_loopback(&self, on: bool, _rtnl: &Rtnl) {
+        const LOOPBACK: u32 = bindings::net_device_flags_IFF_LOOPBACK;
+
         // SAFETY: By the type's invariants. The word is written under RTNL only, which `_rtnl`
         // says is held; volatile, since it is read without any lock.
         unsafe {
             let flags = &raw mut (*self.as_raw()).flags;
             let old = flags.read_volatile();
-            let new = if on {
-                old | flag as u32
-            } else {
-                old & !(flag as u32)
-            };
-            flags.write_volatile(new);
+            flags.write_volatile(if on { old | LOOPBACK } else { old & !LOOPBACK });
         }
     }
 }

@@ -2,9 +2,10 @@
 
 //! Flags and features of a device as types.
 //!
-//! Only what is legal for a driver to set appears here. Flags that the core must see change
-//! together with something else have functions of their own instead:
-//! `IFF_L3MDEV_MASTER` is set through [`super::l3mdev`].
+//! Only what a driver may set freely appears here. Flags that ask for something else to be in place
+//! have functions of their own: `IFF_LOOPBACK` is set by
+//! [`Setup::loopback`](super::setup::Setup::loopback), `IFF_L3MDEV_MASTER` through
+//! [`super::l3mdev`].
 
 use super::bindings;
 use kernel::impl_flags;
@@ -19,11 +20,6 @@ impl_flags!(
     /// One flag of [`InterfaceFlags`].
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum InterfaceFlag {
-        /// The device is a loopback: what is sent on it is received on it.
-        ///
-        /// A device that carries it must be registered under a
-        /// [`super::loopback::RouteNotifierShield`].
-        Loopback = bindings::net_device_flags_IFF_LOOPBACK,
         /// There is no address resolution on the device.
         NoArp = bindings::net_device_flags_IFF_NOARP,
         /// The device takes part in multicast.

@@ -28,6 +28,11 @@ use kernel::{
         VTABLE_DEFAULT_ERROR, //
     },
     prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Release, //
+    },
     types::Opaque, //
 };
 
@@ -42,6 +47,10 @@ pub trait Operations: device::Operations {
     /// Name of the kind.
     const KIND: &'static CStr;
 
+    /// What has to be in place around the devices of this driver: [`NoGuard`], or what the
+    /// properties that it gives them in [`device::Operations::setup`] ask for.
+    type Guard: Guard;
+
     /// The one [`Ops`] of this driver: a reference to a `static`.
     fn ops() -> &'static Ops<Self>;
 
@@ -54,9 +63,14 @@ pub trait Operations: device::Operations {
 }
 
 /// The link operations of `T` as the core sees them.
-pub struct Ops<T>(Opaque<bindings::rtnl_link_ops>, PhantomData<fn() -> T>);
+pub struct Ops<T> {
+    raw: Opaque<bindings::rtnl_link_ops>,
+    /// 1 from before they are registered until after they are unregistered.
+    in_use: Atomic<i32>,
+    _driver: PhantomData<fn() -> T>,
+}
 
-// SAFETY: After it was made, only the core touches the content, under its own locks.
+// SAFETY: After it was made, only the core touches `raw`, under its own locks.
 unsafe impl<T> Sync for Ops<T> {}
 
 impl<T: Operations> Ops<T> {
@@ -71,11 +85,37 @@ impl<T: Operations> Ops<T> {
         if T::HAS_VALIDATE {
             ops.validate = Some(Self::validate);
         }
-        Self(Opaque::new(ops), PhantomData)
+        Self {
+            raw: Opaque::new(ops),
+            in_use: Atomic::new(0),
+            _driver: PhantomData,
+        }
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::rtnl_link_ops {
-        self.0.get()
+        self.raw.get()
+    }
+
+    fn register(&'static self) -> Result<&'static Self> {
+        // `rtnl_link_register()` initialises the structure before it looks for one of the same
+        // kind, which would ruin one that is registered.
+        if self.in_use.cmpxchg(0, 1, Acquire).is_err() {
+            return Err(EEXIST);
+        }
+        // SAFETY: The operations are `'static`, their functions are `T`'s, and they are not
+        // registered.
+        to_result(unsafe { bindings::rtnl_link_register(self.as_raw()) })
+            .inspect_err(|_| self.in_use.store(0, Release))?;
+        Ok(self)
+    }
+
+    /// # Safety
+    ///
+    /// [`Ops::register`] must have succeeded, and is undone by this.
+    unsafe fn unregister(&self) {
+        // SAFETY: By the function's safety requirement.
+        unsafe { bindings::rtnl_link_unregister(self.as_raw()) };
+        self.in_use.store(0, Release);
     }
 
     /// # Safety
@@ -94,14 +134,36 @@ impl<T: Operations> Ops<T> {
     }
 }
 
+/// Something that is put in place before the first device of a driver is made, and taken away
+/// after the last one is gone.
+pub trait Guard: Sized {
+    /// Puts it in place. Process context, without RTNL.
+    fn new() -> impl PinInit<Self, Error>;
+}
+
+/// Nothing.
+pub struct NoGuard;
+
+impl Guard for NoGuard {
+    fn new() -> impl PinInit<Self, Error> {
+        Ok(NoGuard)
+    }
+}
+
 /// Registration of `T` as a kind of link.
 ///
 /// Dropping it deletes all links of the kind, in all namespaces, and waits until they are gone.
 ///
 /// # Invariants
 ///
-/// `T::ops()` is registered with the core.
-pub struct Registration<T: Operations>(PhantomData<T>);
+/// `ops` is registered with the core, and `guard` in place for as long.
+#[pin_data(PinnedDrop)]
+pub struct Registration<T: Operations> {
+    // Dropped after the links were deleted: fields go after `PinnedDrop::drop()`.
+    #[pin]
+    guard: T::Guard,
+    ops: &'static Ops<T>,
+}
 
 impl<T: Operations> Registration<T> {
     /// Registers the kind. Process context, without RTNL.
@@ -109,12 +171,12 @@ impl<T: Operations> Registration<T> {
     /// `EEXIST` if there is one of that name.
     ///
     /// C counterpart: `rtnl_link_register()`, `net/core/rtnetlink.c`.
-    pub fn new() -> Result<Self> {
-        // SAFETY: The operations are `'static`, and their functions are `T`'s. A second
-        // registration is refused before the structure is touched, since the kind is there.
-        to_result(unsafe { bindings::rtnl_link_register(T::ops().as_raw()) })?;
-        // INVARIANT: It was just registered.
-        Ok(Self(PhantomData))
+    pub fn new() -> impl PinInit<Self, Error> {
+        // INVARIANT: Once this has succeeded the kind is registered, under the guard.
+        try_pin_init!(Self {
+            guard <- T::Guard::new(),
+            ops: T::ops().register()?,
+        })
     }
 
     /// Makes a link in the initial namespace, as `ip link add NAME` would. Process context.
@@ -126,15 +188,15 @@ impl<T: Operations> Registration<T> {
     ///
     /// C counterpart: `alloc_netdev()` and `register_netdevice()`, `net/core/dev.c`.
     pub fn create<'rtnl>(&self, name: &CStr, rtnl: &'rtnl Rtnl) -> Result<&'rtnl Device<T>> {
-        let dev = Unregistered::<T>::new(name)?;
-        dev.register(rtnl)
+        Unregistered::<T>::new(name)?.register(self.ops, rtnl)
     }
 }
 
-impl<T: Operations> Drop for Registration<T> {
-    fn drop(&mut self) {
+#[pinned_drop]
+impl<T: Operations> PinnedDrop for Registration<T> {
+    fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type's invariants.
-        unsafe { bindings::rtnl_link_unregister(T::ops().as_raw()) };
+        unsafe { self.ops.unregister() };
     }
 }
 
@@ -166,10 +228,10 @@ impl<T: Operations> Unregistered<T> {
         Ok(Self(NonNull::new(dev).ok_or(ENOMEM)?, PhantomData))
     }
 
-    fn register<'rtnl>(self, _rtnl: &'rtnl Rtnl) -> Result<&'rtnl Device<T>> {
+    fn register<'rtnl>(self, ops: &'static Ops<T>, _rtnl: &'rtnl Rtnl) -> Result<&'rtnl Device<T>> {
         let dev = self.0.as_ptr();
         // SAFETY: By the type's invariants the device is ours and not registered.
-        unsafe { (*dev).rtnl_link_ops = T::ops().as_raw() };
+        unsafe { (*dev).rtnl_link_ops = ops.as_raw() };
         // SAFETY: As above; RTNL is held. On an error the device is still ours to free
         // (`free_netdev()` also copes with a registration that failed late).
         to_result(unsafe { bindings::register_netdevice(dev) })?;

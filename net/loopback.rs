@@ -5,7 +5,6 @@
 use super::{
     context::Rtnl,
     device::AnyDevice,
-    flags::InterfaceFlag,
     link,
     notifier::{
         self,
@@ -31,8 +30,9 @@ const IP6_ROUTE_PRIORITY: i32 = -10;
 /// give it the settings of a loopback (`inetdev_event()`, `net/ipv4/devinet.c`; `ipv6_add_dev()`,
 /// `net/ipv6/addrconf.c`). The device is down during both events, and RTNL is held throughout.
 ///
-/// Must be there before the first device of `T` is and go after the last one: make it before
-/// [`link::Registration`], and drop it after.
+/// It must be up before the first device of `T` is and go after the last one. So it is the
+/// [`Guard`](link::Operations::Guard) of a driver, without which
+/// [`Setup::loopback`](super::setup::Setup::loopback) cannot be called.
 #[pin_data]
 pub struct RouteNotifierShield<T: link::Operations> {
     #[pin]
@@ -41,9 +41,8 @@ pub struct RouteNotifierShield<T: link::Operations> {
     show: notifier::Registration<Show<T>>,
 }
 
-impl<T: link::Operations> RouteNotifierShield<T> {
-    /// Puts the shield up. Process context, without RTNL.
-    pub fn new() -> impl PinInit<Self, Error> {
+impl<T: link::Operations> link::Guard for RouteNotifierShield<T> {
+    fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             hide <- notifier::Registration::new(),
             show <- notifier::Registration::new(),
@@ -77,7 +76,7 @@ fn assign<T: link::Operations>(event: Event, dev: &AnyDevice, on: bool, rtnl: &R
     match event {
         Event::Register | Event::Unregister => {
             if let Some(dev) = dev.downcast::<T>() {
-                dev.assign_flag(InterfaceFlag::Loopback, on, rtnl);
+                dev.assign_loopback(on, rtnl);
             }
         }
     }

@@ -10,7 +10,9 @@ use super::{
         Features,
         InterfaceFlags,
         PrivFlags, //
-    }, //
+    },
+    link,
+    loopback::RouteNotifierShield, //
 };
 use core::marker::PhantomData;
 
@@ -96,9 +98,19 @@ impl<T: Operations> Setup<'_, T> {
         self
     }
 
-    /// Sets the flags that user space sees.
+    /// Adds flags that user space sees.
     pub fn flags(&mut self, flags: impl Into<InterfaceFlags>) -> &mut Self {
-        self.raw().flags = flags.into().into();
+        self.raw().flags |= u32::from(flags.into());
+        self
+    }
+
+    /// Makes the device a loopback to user space and the protocols: what is sent on it is received
+    /// on it.
+    pub fn loopback(&mut self) -> &mut Self
+    where
+        T: link::Operations<Guard = RouteNotifierShield<T>>,
+    {
+        self.raw().flags |= bindings::net_device_flags_IFF_LOOPBACK;
         self
     }
 
