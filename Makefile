@@ -10,9 +10,11 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 # The kernel to build against: KDIR, or the running kernel if modules in Rust can
 # be built against it here, or else Debian's stock kernel, which the scripts in
 # qemu/ fetch and prepare, with the compilers that go with it.
+CHECK_KDIR = $(if $(RUSTC),RUSTC="$(RUSTC)") $(if $(BINDGEN),BINDGEN="$(BINDGEN)") qemu/check-kdir
+KDIR_ERROR = $(shell $(CHECK_KDIR) "$(KDIR)" 2>&1)
 ifeq ($(origin KDIR),undefined)
 RUNNING := /lib/modules/$(shell uname -r)/build
-KDIR := $(shell qemu/check-kdir --quiet $(RUNNING) && echo $(RUNNING))
+KDIR := $(shell $(CHECK_KDIR) --quiet $(RUNNING) && echo $(RUNNING))
 ifeq ($(KDIR),)
 STOCK := y
 endif
@@ -76,8 +78,9 @@ rust-analyzer: module
 
 endif
 
+# Said by make itself, to be one line.
 check-kdir:
-	@qemu/check-kdir "$(KDIR)"
+	$(if $(KDIR_ERROR),$(error $(KDIR_ERROR)))@:
 
 module: check-kdir
 	$(KBUILD) modules
