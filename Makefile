@@ -4,14 +4,17 @@
 # this file.
 
 SRC := $(CURDIR)
+Q := $(if $(V),,@)
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # The kernel to build against: KDIR, or the running kernel if modules in Rust can
 # be built against it here, or else Debian's stock kernel, which the scripts in
 # qemu/ fetch and prepare, with the compilers that go with it.
+CHECK_KDIR = $(if $(RUSTC),RUSTC="$(RUSTC)") $(if $(BINDGEN),BINDGEN="$(BINDGEN)") qemu/check-kdir
+KDIR_ERROR = $(shell $(CHECK_KDIR) "$(KDIR)" 2>&1)
 ifeq ($(origin KDIR),undefined)
 RUNNING := /lib/modules/$(shell uname -r)/build
-KDIR := $(shell qemu/check-kdir --quiet $(RUNNING) && echo $(RUNNING))
+KDIR := $(shell $(CHECK_KDIR) --quiet $(RUNNING) && echo $(RUNNING))
 ifeq ($(KDIR),)
 STOCK := y
 endif
@@ -20,13 +23,13 @@ endif
 # What the user gave on the command line, for the make in the build root. That
 # has its own kernel tree and compilers.
 PASS = $(filter-out KDIR=% LLVM=% CC=% RUSTC=% BINDGEN=%,$(MAKEOVERRIDES))
-ROOT_MAKE = qemu/root run -- make $(JOBS) --no-print-directory
-STOCK_MAKE = qemu/kernel ensure && $(ROOT_MAKE) $(PASS) KDIR="$$(qemu/kernel path)"
+STOCK_MAKE = qemu/kernel ensure && \
+	qemu/root run -- make $(JOBS) $(PASS) KDIR="$$(qemu/kernel path)"
 
 # Each kernel has its own directory of objects.
 RELEASE = $(shell cat "$(KDIR)/include/config/kernel.release")
 OBJ = $(SRC)/build/$(RELEASE)
-KBUILD = +mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) --no-print-directory -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
+KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
 RUST_FILES = $(wildcard rust_lo.rs net/*.rs)
 SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -print 2> /dev/null | \
@@ -34,21 +37,38 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module clean modules_install rust-analyzer fmt fmt-check clippy clippy-module \
+.PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck tools stock-module run shell test update distclean help check-kdir
 
 ifdef STOCK
 
-all modules_install rust-analyzer:
+all rust-analyzer:
 	@$(STOCK_MAKE) $@
+
+# It goes to this system, not into the build root.
+modules_install: stock-module
+	$(Q)$(MAKE) STOCK= KDIR="$$(qemu/kernel path)" install-built
 
 else
 
 all: module
 	@cp "$(OBJ)/rust_lo.ko" rust_lo.ko
 
-modules_install: module
-	$(KBUILD) modules_install
+modules_install: module install-built
+
+# Without looking whether there are compilers: they have done their part. A
+# kernel's signing key is hardly ever there, and its System.map, without which
+# kbuild does not run depmod, often is not.
+install-built:
+	$(KBUILD) $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=) modules_install
+	$(Q)if [ ! -e "$(KDIR)/System.map" ]; then \
+		PATH="$$PATH:/sbin:/usr/sbin"; \
+		if command -v depmod > /dev/null; then \
+			depmod -b "$(or $(INSTALL_MOD_PATH),/)" "$(RELEASE)"; \
+		else \
+			echo 'Warning: there is no depmod here, modprobe will not find rust_lo' >&2; \
+		fi; \
+	fi
 
 # The paths of the standard library are the build root's, if it is built there.
 rust-analyzer: module
@@ -58,8 +78,9 @@ rust-analyzer: module
 
 endif
 
+# Said by make itself, to be one line.
 check-kdir:
-	@qemu/check-kdir "$(KDIR)"
+	$(if $(KDIR_ERROR),$(error $(KDIR_ERROR)))@:
 
 module: check-kdir
 	$(KBUILD) modules

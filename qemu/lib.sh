@@ -43,10 +43,17 @@ step() {
 	shift 2
 	mkdir -p "$LOGS"
 	printf '  %s ... ' "$what" >&2
+	# Not the end of this script at once, which would be silent.
+	trap 'interrupted=yes' INT
 	"$@" > "$log" 2>&1 < /dev/null || rc=$?
+	trap - INT
+	if [ -n "${interrupted:-}" ]; then
+		say "interrupted"
+		exit 130
+	fi
 	if [ "$rc" != 0 ]; then
 		say "FAILED (exit status $rc, $((SECONDS - start)) s)"
-		tail -n 25 "$log" | sed 's/^/    /' >&2
+		tail -n 25 "$log" | cut -c 1-300 | sed 's/^/    /' >&2
 		die "$what: failed, the whole log is $log"
 	fi
 	say "$((SECONDS - start)) s"
