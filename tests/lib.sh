@@ -115,10 +115,11 @@ matches()
 number()
 {
 	local what=$1
+	shift
 
-	! [ "$2" "$3" "$4" ] || return 0
+	test "$@" && return
 	fail "$what"
-	say "  found $2, wanted $3 $4"
+	say "  found $1, wanted $2 $3"
 }
 
 # wait_for COMMAND...: until COMMAND succeeds, but no longer than WAIT_TIMEOUT.
@@ -206,6 +207,19 @@ counters()
 		tx_bytes tx_packets tx_errors tx_dropped _ <<< "${line#*:}"
 }
 
+# Not in a subshell as check does it, so that what the function sets stays.
+run_here()
+{
+	local dev=$1 rc=0
+	shift
+
+	"$@" > "$TMP/output" 2>&1 || rc=$?
+	if [ "$rc" -ne 0 ]; then
+		fail "$* in a namespace with $dev: exit status $rc"
+		say "$(sed 's/^/  /' "$TMP/output")"
+	fi
+}
+
 # grown NS DEVICE COMMAND...: COMMAND succeeds, and the device has then sent
 # and received packets, as many each way. Sets grown_packets and grown_bytes.
 grown()
@@ -215,7 +229,7 @@ grown()
 
 	counters "$ns" "$dev"
 	packets=$rx_packets bytes=$rx_bytes
-	check "$* in a namespace with $dev" "$@"
+	run_here "$dev" "$@"
 	counters "$ns" "$dev"
 	grown_packets=$((rx_packets - packets))
 	# shellcheck disable=SC2034
@@ -234,7 +248,7 @@ untouched()
 
 	counters "$ns" "$dev"
 	before="$rx_packets $tx_packets"
-	check "$* in a namespace with $dev" "$@"
+	run_here "$dev" "$@"
 	counters "$ns" "$dev"
 	equal "packets over $dev: $*" "$before" "$rx_packets $tx_packets"
 }
@@ -308,6 +322,52 @@ still_open()
 }
 
 declare -A CONNECTIONS=()
+
+# A namespace that is used by nothing is freed in the background: first its
+# devices are unregistered, which waits for the last reference to each of them;
+# its memory is given back when the next namespace has come to its end.
+# Meanwhile no other namespace is cleaned up.
+SLAB=/sys/kernel/slab/net_namespace
+
+# Number of namespaces in memory.
+namespaces()
+{
+	local name=rlo-canary-$$
+
+	ip netns add "$name"
+	ip netns del "$name"
+	sleep 0.2
+	echo 1 > "$SLAB/shrink"
+	awk '$1 == "net_namespace" { print $2 }' /proc/slabinfo
+}
+
+# remember_namespaces: how many there are before the test. namespaces_freed
+# checks that there are no more of them.
+remember_namespaces()
+{
+	local n
+
+	[ -w "$SLAB/shrink" ] || skip "there is no $SLAB/shrink"
+	NAMESPACES=$(namespaces)
+	for _ in 1 2 3; do
+		n=$(namespaces)
+		[ "$n" -ge "$NAMESPACES" ] || NAMESPACES=$n
+	done
+}
+
+no_more_namespaces()
+{
+	[ "$(namespaces)" -le "$NAMESPACES" ]
+}
+
+namespaces_freed()
+{
+	if ! wait_for no_more_namespaces; then
+		fail "${1:-namespaces} are freed"
+		say "  $NAMESPACES namespaces before, $(namespaces) left after $WAIT_TIMEOUT s"
+		say "$(dmesg | grep 'unregister_netdevice: waiting' | tail -n 3)"
+	fi
+}
 
 ##############################################################################
 # The module
@@ -389,7 +449,9 @@ __run()
 {
 	TMP=$(mktemp -d)
 	trap '__cleanup $?' EXIT
-	trap 'say "line $LINENO: \"$BASH_COMMAND\" failed with status $?"' ERR
+	POINT=$BASHPID
+	# Not in a command substitution, where it would become output.
+	trap '[ "$BASHPID" != "$POINT" ] || say "line $LINENO: \"$BASH_COMMAND\" failed"' ERR
 	set -E
 	"$1"
 	trap - ERR
