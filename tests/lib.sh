@@ -329,14 +329,15 @@ declare -A CONNECTIONS=()
 # Meanwhile no other namespace is cleaned up.
 SLAB=/sys/kernel/slab/net_namespace
 
-# Number of namespaces in memory.
+# namespaces SECONDS: number of namespaces in memory, this time after one more
+# has gone.
 namespaces()
 {
 	local name=rlo-canary-$$
 
 	ip netns add "$name"
 	ip netns del "$name"
-	sleep 0.2
+	sleep "$1"
 	echo 1 > "$SLAB/shrink"
 	awk '$1 == "net_namespace" { print $2 }' /proc/slabinfo
 }
@@ -348,23 +349,23 @@ remember_namespaces()
 	local n
 
 	[ -w "$SLAB/shrink" ] || skip "there is no $SLAB/shrink"
-	NAMESPACES=$(namespaces)
+	NAMESPACES=$(namespaces 0.3)
 	for _ in 1 2 3; do
-		n=$(namespaces)
+		n=$(namespaces 0.3)
 		[ "$n" -ge "$NAMESPACES" ] || NAMESPACES=$n
 	done
 }
 
 no_more_namespaces()
 {
-	[ "$(namespaces)" -le "$NAMESPACES" ]
+	[ "$(namespaces 0.7)" -le "$NAMESPACES" ]
 }
 
 namespaces_freed()
 {
 	if ! wait_for no_more_namespaces; then
 		fail "${1:-namespaces} are freed"
-		say "  $NAMESPACES namespaces before, $(namespaces) left after $WAIT_TIMEOUT s"
+		say "  $NAMESPACES namespaces before, $(namespaces 1) left after $WAIT_TIMEOUT s"
 		say "$(dmesg | grep 'unregister_netdevice: waiting' | tail -n 3)"
 	fi
 }

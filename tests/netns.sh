@@ -103,7 +103,7 @@ traffic()
 taken()
 {
 	setup_loopback A B
-	refused "the name is taken" 'File exists' ip -n "$A" link set rlo0 netns "$B"
+	refused "the name is taken" 'same name exists|File exists' ip -n "$A" link set rlo0 netns "$B"
 	grown "$A" rlo0 ping_once "$A" 127.0.0.1
 	grown "$B" rlo0 ping_once "$B" 127.0.0.1
 }

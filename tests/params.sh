@@ -18,6 +18,7 @@ TESTS=(
 	"switch: an up that is neither on nor off is refused"
 	"halfway: a name that is taken leaves nothing behind"
 	"halfway_up: nor with devices that were up"
+	"memory: what was made and removed is freed"
 	"again: loaded and removed ten times"
 )
 
@@ -156,6 +157,34 @@ halfway()
 halfway_up()
 {
 	halfway up=1
+}
+
+# Memory of the kernel that cannot be reclaimed, in KiB.
+kernel_memory()
+{
+	local slab
+
+	for slab in /sys/kernel/slab/kmalloc-*/shrink; do
+		echo 1 > "$slab"
+	done
+	awk '/^(SUnreclaim|Percpu):/ { sum += $2 } END { print sum }' /proc/meminfo
+}
+
+memory()
+{
+	local before
+
+	[ -w /sys/kernel/slab/kmalloc-4k/shrink ] || skip "slabs cannot be shrunk"
+	# What is made at the first time only is made now.
+	load numdevs=256
+	unload
+	before=$(kernel_memory)
+	for _ in 1 2 3 4; do
+		load numdevs=256
+		unload
+	done
+	# A device takes some 3 KiB, and its counters and sysfs entries the same.
+	number "KiB more after 1024 devices" "$(($(kernel_memory) - before))" -lt 1500
 }
 
 again()
