@@ -54,6 +54,7 @@ flood()
 	cat "$TMP/backlog" > "$BACKLOG"
 	qdisc=$(in_ns "$NS" tc -s qdisc show dev "$dev")
 	sent=$(sed -n 's/.*Sent [0-9]* bytes \([0-9]*\) pkt.*/\1/p' <<< "$qdisc" | head -n 1)
+	in_ns "$NS" tc qdisc del dev "$dev" root
 	counters "$NS" "$dev"
 	say "$sent sent, $arrived arrived, $((rx_dropped - dropped)) dropped"
 	equal "packets through the qdisc" 200 "$sent"

@@ -30,7 +30,8 @@ start_capture()
 stop_capture()
 {
 	sleep 0.3
-	kill -INT "$capture"
+	# The child of in_ns.
+	pkill -P "$capture" || true
 	wait "$capture" || true
 }
 

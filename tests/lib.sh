@@ -428,6 +428,9 @@ __cleanup()
 	fi
 	cleanup_hook
 	if [ -s "$TMP/namespaces" ]; then
+		# What servers have forked; without a loopback it would stay.
+		sed 's/^/netns pids /' "$TMP/namespaces" | ip -force -batch - 2> /dev/null |
+			xargs -r kill -9 2> /dev/null
 		# Some may be gone already.
 		sed 's/^/netns del /' "$TMP/namespaces" | ip -force -batch - > /dev/null 2>&1
 	fi

@@ -222,7 +222,7 @@ sysctl()
 	both "link set DEV down"
 	equal "down" "$(sysctl_values "$LO" lo)" "$(sysctl_values "$RL" rlo0)"
 	number "settings" "$(sysctl_values "$RL" rlo0 | wc -l)" -gt 80
-	matches "disable_policy" 'disable_policy:1' "$(sysctl_values "$RL" rlo0)"
+	matches "disable_policy" '^1$' "$(in_ns "$RL" cat /proc/sys/net/ipv4/conf/rlo0/disable_policy)"
 }
 
 sysctl_moved()

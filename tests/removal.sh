@@ -55,7 +55,7 @@ sockets()
 		open_connection "udp-$ns" "$ns" UDP:127.0.0.1:7777
 		background in_ns "$ns" ping -n -i 0.1 127.0.0.1
 		background in_ns "$ns" ping -n -i 0.1 ::1
-		background in_ns "$ns" socat -u SOCKET-RECV:17:3:0 -
+		background in_ns "$ns" socat -u IP4-RECV:253 -
 	done
 	in_ns "$A" tcpdump -n -i rlo0 -w /dev/null 2> "$TMP/tcpdump" < /dev/null &
 	echo "$!" >> "$TMP/pids"
