@@ -452,6 +452,8 @@ cleanup_hook()
 __run()
 {
 	TMP=$(mktemp -d)
+	# A point before may have come to a bad end.
+	loaded || insmod "$RUST_LO_KO"
 	trap '__cleanup $?' EXIT
 	POINT=$BASHPID
 	# Not in a command substitution, where it would become output.

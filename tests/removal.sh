@@ -13,7 +13,7 @@ TESTS=(
 	"delete: ip link del under full traffic"
 	"routes: rmmod with routes, rules, neighbours, qdiscs and filters on the device"
 	"freed: the namespaces are freed after rmmod"
-	"hundred: a hundred times"
+	"hundred: from a hundred namespaces, in ten turns"
 )
 
 # removed: rmmod does not hang, and nothing is left.
@@ -192,26 +192,31 @@ freed()
 
 hundred()
 {
-	local i
+	local i j
 
 	remember_namespaces
-	setup_ns A B
 	unload
-	for ((i = 0; i < 100; i++)); do
-		insmod "$RUST_LO_KO" "up=$((i % 2))"
-		batch "" <<- EOF
-			link add rlo0 netns $A up type rust_lo
-			link add rlo1 netns $A type rust_lo
-			link set rust_lo0 netns $B
-		EOF
+	for ((i = 0; i < 10; i++)); do
+		insmod "$RUST_LO_KO" "up=$((i % 2))" numdevs=10
+		for ((j = 0; j < 10; j++)); do
+			echo "rlo-$$-$j" >> "$TMP/namespaces"
+			echo "netns add rlo-$$-$j"
+			echo "link add rlo0 netns rlo-$$-$j up type rust_lo"
+			echo "link add rlo1 netns rlo-$$-$j type rust_lo"
+			echo "link set rust_lo$j netns rlo-$$-$j"
+		done > "$TMP/batch"
+		check "made" ip -batch "$TMP/batch"
 		# Some packets are on their way.
-		[ "$((i % 10))" -ne 0 ] || ping_once "$A" 127.0.0.1 > /dev/null
-		timeout 20 rmmod rust_lo
+		background in_ns "rlo-$$-$i" ping -q -f 127.0.0.1
+		check "rmmod" timeout 20 rmmod rust_lo
+		for ((j = 0; j < 10; j++)); do
+			echo "netns del rlo-$$-$j"
+		done > "$TMP/batch"
+		check "removed" ip -batch "$TMP/batch"
 	done
-	equal "devices" lo "$(ip -n "$A" -o link show | awk -F': ' '{ print $2 }' | xargs)"
-	ip netns del "$A"
-	ip netns del "$B"
-	namespaces_freed
+	pkill -P "$(xargs < "$TMP/pids" | tr ' ' ,)" || true
+	WAIT_TIMEOUT=60
+	namespaces_freed "a hundred namespaces"
 	insmod "$RUST_LO_KO"
 }
 
