@@ -29,9 +29,6 @@ TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 : "${RUST_LO_KO:=$TESTS_DIR/../build/$(uname -r)/rust_lo.ko}"
 : "${WAIT_TIMEOUT:=20}"
 
-# Set by a check that failed.
-FAILED=0
-
 ##############################################################################
 # Checks
 
@@ -50,7 +47,8 @@ skip()
 fail()
 {
 	say "FAIL: $*"
-	FAILED=1
+	# Not a variable: this may be a subshell.
+	: > "$TMP/failed"
 }
 
 # check WHAT COMMAND...: COMMAND succeeds.
@@ -461,7 +459,8 @@ __run()
 	set -E
 	"$1"
 	trap - ERR
-	exit "$FAILED"
+	[ ! -e "$TMP/failed" ] || exit "$ksft_fail"
+	exit "$ksft_pass"
 }
 
 run_tests()
