@@ -120,8 +120,11 @@ endif
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
 
+# Static, so that they run on any machine, whatever its C library.
 tools:
-	@qemu/root run -- cargo build --quiet --release --workspace
+	@qemu/root run -- env RUSTFLAGS='-C target-feature=+crt-static' \
+		cargo build --quiet --release --workspace
+	@cp target/release/rust-lo tools/rust-lo
 
 run: stock-module
 	@qemu/vm --no-module qemu/demo
@@ -140,7 +143,7 @@ update:
 	@qemu/kernel ensure
 
 clean:
-	rm -rf build target rust_lo.ko rust-project.json
+	rm -rf build target tools/rust-lo rust_lo.ko rust-project.json
 
 distclean: clean
 	qemu/kernel clean

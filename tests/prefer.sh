@@ -1,0 +1,398 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# rust-lo prefer, unprefer and status. Run as root with rust_lo loaded and tools/rust-lo built.
+# Everything happens in network namespaces of its own. Prints KTAP.
+#
+# RUST_LO	the tool, tools/rust-lo of this checkout by default
+# TURNS		how often to prefer and unprefer, 20 by default
+# KILLS		how often to interrupt it, 40 by default
+
+set -uo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+tool=${RUST_LO:-$here/tools/rust-lo}
+turns=${TURNS:-20}
+kills=${KILLS:-40}
+ns=rust-lo-prefer-$$
+ns2=$ns-2
+dir=$(mktemp -d)
+dev=rust_lo0
+other=rust_lo1
+number=0
+failed=0
+
+cleanup() {
+	[[ -n ${HELPER_PID:-} ]] && kill "$HELPER_PID" 2>/dev/null
+	ip netns del "$ns" 2>/dev/null
+	ip netns del "$ns2" 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+skip() {
+	echo "KTAP version 1"
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+# ok RESULT NAME: one line of the result
+ok() {
+	number=$((number + 1))
+	if (($1 == 0)); then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+say() { printf '# %s\n' "${*//$'\n'/$'\n'# }"; }
+
+# same NAME A B: both texts are equal
+same() {
+	if [[ $2 == "$3" ]]; then
+		ok 0 "$1"
+	else
+		diff <(echo "$2") <(echo "$3") | sed 's/^/# /'
+		ok 1 "$1"
+	fi
+}
+
+in_ns() { ip netns exec "$ns" "$@"; }
+rlo() { "$tool" -n "$ns" "$@"; }
+
+# tables [NAMESPACE]: all that has to be as before
+tables() {
+	local n=${1:-$ns}
+	printf 'route show table all\naddr show\n' | ip -n "$n" -d -batch -
+	ip -n "$n" -6 -d route show table all
+}
+
+# packets DEVICE: how many it has received
+packets() { in_ns cat "/sys/class/net/$1/statistics/rx_packets"; }
+
+# fails NAME STATUS PATTERN COMMAND...: it fails so, with one line on stderr
+fails() {
+	local name=$1 status=$2 pattern=$3 got text
+	shift 3
+	text=$("$@" 2>&1 >/dev/null)
+	got=$?
+	# shellcheck disable=SC2053 # a pattern is meant
+	if ((got == status)) && [[ $text == $pattern ]]; then
+		ok 0 "$name"
+	else
+		say "exit status $got: $text"
+		ok 1 "$name"
+	fi
+}
+
+# A helper in the namespace: two TCP connections that stay open, and new ones on demand.
+cat >"$dir/helper.py" <<'EOF'
+import socket, sys, threading
+
+V4, V6 = socket.AF_INET, socket.AF_INET6
+
+def serve(listener):
+    def echo(conn):
+        while data := conn.recv(65536):
+            conn.sendall(data)
+        conn.close()
+    while True:
+        threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+
+def listen(family, address):
+    s = socket.socket(family)
+    s.bind((address, 0))
+    s.listen()
+    threading.Thread(target=serve, args=(s,), daemon=True).start()
+    return s.getsockname()[1]
+
+def connect(family, address, port):
+    s = socket.socket(family)
+    s.settimeout(10)
+    s.connect((address, port))
+    return s
+
+def exchange(s, size=3000):
+    data = bytes(i % 251 for i in range(size))
+    s.sendall(data)
+    got = b""
+    while len(got) < size:
+        part = s.recv(65536)
+        if not part:
+            raise OSError("closed")
+        got += part
+    if got != data:
+        raise OSError("wrong data")
+
+def udp(family, address):
+    server, client = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
+    server.settimeout(10)
+    server.bind((address, 0))
+    client.connect(server.getsockname()[:2])
+    client.send(b"x")
+    if server.recv(10) != b"x":
+        raise OSError("wrong datagram")
+
+ports = {V4: listen(V4, "127.0.0.1"), V6: listen(V6, "::1")}
+old = [connect(V4, "127.0.0.1", ports[V4]), connect(V6, "::1", ports[V6])]
+print("ready", flush=True)
+for line in sys.stdin:
+    try:
+        if line.strip() == "old":
+            for s in old:
+                exchange(s)
+        else:
+            exchange(connect(V4, "127.0.0.1", ports[V4]))
+            exchange(connect(V6, "::1", ports[V6]))
+            exchange(connect(V4, "127.9.9.9", listen(V4, "127.9.9.9")))
+            exchange(connect(V6, "::1", listen(V6, "::1")))
+            udp(V4, "127.0.0.1")
+            udp(V6, "::1")
+        print("ok", flush=True)
+    except Exception as e:
+        print("failed:", line.strip(), repr(e), flush=True)
+EOF
+
+# ask WHAT: the helper's answer is ok
+ask() {
+	local answer
+	echo "$1" >&"${HELPER[1]}"
+	read -r -t 60 answer <&"${HELPER[0]}" || answer="no answer"
+	[[ $answer == ok ]] || { say "$1: $answer"; return 1; }
+}
+
+((EUID == 0)) || skip "not root"
+[[ -d /sys/module/rust_lo ]] || skip "rust_lo is not loaded"
+[[ -x $tool ]] || skip "$tool is not built"
+command -v python3 >/dev/null || skip "no python3"
+
+echo "KTAP version 1"
+echo "1..52"
+
+ip netns add "$ns"
+ip -n "$ns" link set lo up
+ip -n "$ns" link add "$dev" type rust_lo
+ip -n "$ns" link set "$dev" up
+sleep 0.2
+before=$(tables)
+
+# --- one device -------------------------------------------------------------------------------------------------
+
+want="127.0.0.0/8 dev lo order lo $dev
+127.0.0.1 dev lo order lo $dev
+::1 dev lo order lo $dev"
+same "status: lo carries localhost at first" "$want" "$(rlo status)"
+same "unprefer does nothing before prefer" "$dev: not preferred" "$(rlo unprefer "$dev")"
+same "... and changes nothing" "$before" "$(tables)"
+
+coproc HELPER { exec ip netns exec "$ns" python3 "$dir/helper.py"; }
+read -r -t 60 _ <&"${HELPER[0]}"
+ask old && ask new
+ok $? "localhost works before"
+
+lo0=$(packets lo)
+same "prefer says what it did" "$dev: preferred" "$(rlo prefer "$dev")"
+lo1=$(packets lo) dev1=$(packets "$dev")
+want="127.0.0.0/8 dev $dev order $dev lo preferred $dev
+127.0.0.1 dev $dev order $dev lo preferred $dev
+::1 dev $dev order $dev lo preferred $dev"
+same "status: $dev carries localhost" "$want" "$(rlo status)"
+for address in 127.0.0.1 127.9.9.9 ::1; do
+	at=$(packets "$dev")
+	in_ns ping -q -c2 -i0.2 -W5 "$address" >/dev/null && (($(packets "$dev") - at == 4))
+	ok $? "ping $address goes through $dev"
+done
+ask old
+ok $? "connections opened before carry on"
+ask new
+ok $? "servers bound to 127.0.0.1 and [::1], old and new ones, answer"
+say "lo: $lo0 packets before, $lo1 after prefer, $(packets lo) now; $dev: $dev1, $(packets "$dev") now"
+(($(packets lo) == lo1))
+ok $? "lo carried none of that"
+in_ns ip route get 127.255.255.255 | grep -q "dev $dev "
+ok $? "the broadcast address leads there too"
+
+preferred=$(tables)
+same "prefer again says so" "$dev: already preferred" "$(rlo prefer "$dev")"
+same "... and changes nothing" "$preferred" "$(tables)"
+same "unprefer says what it did" "$dev: no longer preferred" "$(rlo unprefer "$dev")"
+same "all tables and addresses are as before" "$before" "$(tables)"
+at=$(packets "$dev")
+ask old && ask new && (($(packets "$dev") == at))
+ok $? "localhost works, through lo"
+
+wrong=0
+for ((i = 0; i < turns; i++)); do
+	rlo prefer "$dev" >/dev/null && ask old && ask new || wrong=1
+	[[ $(tables) == "$preferred" ]] || { say "turn $i: not as after the first prefer"; wrong=1; }
+	rlo unprefer "$dev" >/dev/null && ask old || wrong=1
+	[[ $(tables) == "$before" ]] || { say "turn $i: not as before"; wrong=1; }
+done
+ok $wrong "$turns times the same, open connections carry on"
+
+for family in -4 -6; do
+	rlo $family prefer "$dev" >/dev/null
+	carried=$(rlo status | awk -v d="$dev" '$3 == d { printf "%s ", $1 }')
+	[[ $family == -4 ]] && want="127.0.0.0/8 127.0.0.1 " || want="::1 "
+	same "prefer $family is about that family alone" "$want" "$carried"
+	rlo unprefer "$dev" >/dev/null
+done
+same "... and undone exactly" "$before" "$(tables)"
+
+# --- interrupted ------------------------------------------------------------------------------------------------
+
+# torn SIGNAL COMMAND: start it, end it at some moment
+torn() {
+	local pid k
+	# Background jobs of a script ignore SIGINT otherwise.
+	env --default-signal=INT "$tool" -n "$ns" "$2" "$dev" >/dev/null 2>&1 &
+	pid=$!
+	for ((k = RANDOM % moments; k > 0; k--)); do :; done
+	kill "-$1" $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	(($? > 128)) && hit=$((hit + 1))
+}
+
+# Random moments out of twice the time that a run takes here.
+moments=1000
+t0=${EPOCHREALTIME/[.,]/}
+for ((k = 0; k < moments; k++)); do :; done
+t1=${EPOCHREALTIME/[.,]/}
+env --default-signal=INT "$tool" -n "$ns" prefer "$dev" >/dev/null
+rlo unprefer "$dev" >/dev/null
+t2=${EPOCHREALTIME/[.,]/}
+moments=$((moments * (t2 - t1) / (t1 - t0 + 1) + 1))
+
+for signal in KILL INT; do
+	wrong=0 hit=0
+	for ((i = 0; i < kills; i++)); do
+		command=prefer
+		((i % 2)) && command=unprefer
+		torn $signal $command
+		if ! ask old || ! ask new; then
+			say "localhost is gone after $command"
+			wrong=1
+		fi
+		[[ $(tables) == "$before" || $(tables) == "$preferred" ]] || { say "half done: $(tables)"; wrong=1; }
+		case $((i % 4)) in
+		0) rlo unprefer "$dev" >/dev/null && [[ $(tables) == "$before" ]] || wrong=1 ;;
+		2) rlo prefer "$dev" >/dev/null && [[ $(tables) == "$preferred" ]] || wrong=1 ;;
+		esac
+	done
+	rlo unprefer "$dev" >/dev/null
+	say "$hit of $kills ended by SIG$signal"
+	ok $wrong "SIG$signal at $kills moments: nothing half done, localhost answers, the next run is exact"
+	same "... and undone exactly" "$before" "$(tables)"
+done
+
+# Halves that no run leaves, made by hand.
+rlo prefer "$dev" >/dev/null
+ip -n "$ns" route del local 127.0.0.1 dev "$dev" proto 127 table local
+rlo prefer "$dev" >/dev/null
+same "prefer adds a route that is missing" "$preferred" "$(tables)"
+ip -n "$ns" route del local 127.0.0.0/8 dev "$dev" proto 127 table local
+ip -n "$ns" addr del ::1/128 dev "$dev"
+ip -n "$ns" addr add ::1/128 dev "$dev" proto kernel_lo
+ip -n "$ns" -6 route del ::1/128 dev "$dev" table main
+sleep 0.2
+rlo unprefer "$dev" >/dev/null
+same "unprefer copes with what is missing" "$before" "$(tables)"
+
+# --- two devices ------------------------------------------------------------------------------------------------
+
+ip -n "$ns" link add "$other" type rust_lo
+ip -n "$ns" link set "$other" up
+sleep 0.2
+both=$(tables)
+rlo prefer "$dev" >/dev/null
+first=$(tables)
+rlo prefer "$other" >/dev/null
+same "the last one preferred is first" "$other $dev lo" "$(rlo -6 status | sed 's/.*order \(.*\) preferred.*/\1/')"
+ask old && ask new
+ok $? "localhost works through it"
+rlo unprefer "$other" >/dev/null
+same "unprefer of the second gives back what was before" "$first" "$(tables)"
+rlo prefer "$other" >/dev/null
+rlo unprefer "$dev" >/dev/null
+same "unprefer of the first leaves the second first" "$other lo $dev" \
+	"$(rlo -6 status | sed 's/.*order \(.*\) preferred.*/\1/')"
+rlo unprefer "$other" >/dev/null
+same "... and then of the second: as before" "$both" "$(tables)"
+
+wrong=0
+for ((i = 0; i < 10; i++)); do
+	rlo prefer "$dev" >/dev/null &
+	one=$!
+	rlo prefer "$other" >/dev/null &
+	wait $! && wait $one || wrong=1
+	[[ $(rlo -j status) == *'"preferred":["rust_lo'?'","rust_lo'?'"]'* ]] || { say "$(rlo status)"; wrong=1; }
+	rlo unprefer "$dev" >/dev/null &
+	one=$!
+	rlo unprefer "$other" >/dev/null &
+	wait $! && wait $one || wrong=1
+	[[ $(tables) == "$both" ]] || { say "turn $i: not as before"; wrong=1; }
+done
+ok $wrong "two at the same time do not get into each other's way"
+ip -n "$ns" link del "$other"
+
+# --- options and errors -----------------------------------------------------------------------------------------
+
+# json FILTER: a Python expression of the output j
+json() { python3 -c "import json, sys; j = json.load(sys.stdin); print($1)"; }
+same "-j status is JSON" "::1 lo ['lo', '$dev'] [] False" \
+	"$(rlo -j status "$dev" | json '*j[2].values()')"
+same "-j prefer is JSON" "[{'dev': '$dev', 'changed': True}]" "$(rlo -j prefer "$dev" | json j)"
+same "-n takes a path and a process" "$(rlo status)
+$(rlo status)" "$("$tool" status -n "/run/netns/$ns"
+	"$tool" status -n "$HELPER_PID")"
+rlo unprefer "$dev" >/dev/null
+
+ip -n "$ns" link add dum0 type dummy
+fails "no such device" 1 "rust-lo: nix0: no such device" rlo prefer nix0
+fails "another kind" 1 "rust-lo: dum0: not a rust_lo device*dummy" rlo unprefer dum0
+fails "the loopback device" 1 "rust-lo: lo: not a rust_lo device*" rlo prefer lo
+fails "no such namespace" 1 "rust-lo: namespace nix: no such namespace" "$tool" -n nix status
+fails "wrong usage" 2 "*" rlo prefer
+fails "no permission" 1 "rust-lo: $dev: *CAP_NET_ADMIN" \
+	in_ns setpriv --bounding-set=-net_admin "$tool" prefer "$dev"
+ip -n "$ns" -6 route add 2001:db8::/64 dev lo src ::1
+fails "a route that would lose its source" 1 "rust-lo: $dev: *::1 as its source*" rlo prefer "$dev"
+ip -n "$ns" -6 route del 2001:db8::/64 dev lo
+ip -n "$ns" link del dum0
+same "nothing was changed by all that" "$before" "$(tables)"
+
+# --- other beginnings -------------------------------------------------------------------------------------------
+
+ip netns add "$ns2"
+ip -n "$ns2" link add "$dev" type rust_lo
+fails "a device that is down" 1 "rust-lo: $dev: not up*" "$tool" -n "$ns2" prefer "$dev"
+ip -n "$ns2" link set lo name plain0
+ip -n "$ns2" link set "$dev" name lo
+ip -n "$ns2" link set lo up
+ip -n "$ns2" link set plain0 up
+ip -n "$ns2" addr del ::1/128 dev plain0
+fails "the loopback device has no ::1" 1 "rust-lo: lo: plain0 has no ::1*" "$tool" -n "$ns2" prefer lo
+ip -n "$ns2" addr add ::1/128 dev plain0 metric 77 proto 99 valid_lft 9000 preferred_lft forever 2>/dev/null ||
+	ip -n "$ns2" addr add ::1/128 dev plain0 metric 77 proto 99
+sleep 0.2
+# It came up first, so it is first; unprefer puts it behind, and from then on prefer and unprefer are exact.
+"$tool" -n "$ns2" unprefer lo >/dev/null
+same "a device first by itself is put behind; lo has another name" "plain0 lo" \
+	"$("$tool" -n "$ns2" -6 status | sed 's/.*order //')"
+# Seconds left of a lifetime run on meanwhile.
+before2=$(tables "$ns2" | sed 's/[0-9]*sec//g')
+"$tool" -n "$ns2" prefer lo >/dev/null
+"$tool" -n "$ns2" unprefer lo >/dev/null
+same "metric, protocol, lifetime and prefix route of the address come back" "$before2" \
+	"$(tables "$ns2" | sed 's/[0-9]*sec//g')"
+ip netns exec "$ns2" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+fails "IPv6 is disabled: a notice" 0 "rust-lo: lo: IPv6 is disabled*" "$tool" -n "$ns2" prefer lo
+fails "... and an error with -6" 1 "rust-lo: lo: IPv6 is disabled*" "$tool" -n "$ns2" -6 prefer lo
+ip -n "$ns2" link set plain0 down
+ip -n "$ns2" link set lo up
+fails "nobody would carry localhost" 1 "rust-lo: lo: plain0 is down*" "$tool" -n "$ns2" unprefer lo
+
+say "Totals: pass:$((number - failed)) fail:$failed"
+((failed == 0 && number == 52))

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The conversation with the kernel: what it says about a namespace, and the changes it is asked for.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netlink_packet_core::NetlinkBuffer;
+use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr};
+
+use crate::error::{Error, Result};
+use crate::plan::Step;
+use crate::requests::{prefix, prefix_metric, requests};
+use crate::state::*;
+use crate::uapi::*;
+use crate::wire::*;
+
+/// A device.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Index.
+    pub dev: Dev,
+    /// Name.
+    pub name: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// Kind of link, empty for devices without.
+    pub kind: String,
+    /// IPv6 is there and not switched off on it.
+    pub ipv6: bool,
+}
+
+/// A state with what stands in the way of changing it.
+pub struct Snapshot {
+    /// The state.
+    pub state: State,
+    /// The kernel is still about to add the route of an address.
+    pub pending: bool,
+    /// Routes that removing ::1 from a device would damage, and the device; 0 for any.
+    pub obstacles: Vec<(Dev, String)>,
+}
+
+/// A connection to the kernel, in the namespace it was made in.
+pub struct Kernel {
+    socket: Socket,
+    sequence: u32,
+}
+
+struct Reply {
+    kind: u16,
+    payload: Vec<u8>,
+}
+
+/// A route as dumped.
+struct Dumped<'a> {
+    fixed: &'a [u8],
+    attrs: Attrs<'a>,
+}
+
+impl<'a> Dumped<'a> {
+    /// Reads a route of this family, unless it is a cached one.
+    fn read(reply: &'a Reply, family: u8) -> Option<Self> {
+        let (fixed, attrs) = reply.payload.split_at_checked(12)?;
+        let cached = u32_at(fixed, 8)? & RTM_F_CLONED != 0;
+        (reply.kind == RTM_NEWROUTE && fixed[0] == family && !cached).then(|| Self {
+            fixed,
+            attrs: Attrs::read(attrs),
+        })
+    }
+
+    fn table(&self) -> u32 {
+        self.attrs.u32(RTA_TABLE).unwrap_or(self.fixed[4].into())
+    }
+
+    fn metric(&self) -> u32 {
+        self.attrs.u32(RTA_PRIORITY).unwrap_or(0)
+    }
+
+    fn dev(&self) -> Dev {
+        self.attrs.u32(RTA_OIF).unwrap_or(0)
+    }
+
+    fn v4(&self, kind: u16) -> Option<Ipv4Addr> {
+        let bytes: [u8; 4] = self.attrs.get(kind)?.try_into().ok()?;
+        Some(bytes.into())
+    }
+
+    fn v6(&self, kind: u16) -> Option<Ipv6Addr> {
+        let bytes: [u8; 16] = self.attrs.get(kind)?.try_into().ok()?;
+        Some(bytes.into())
+    }
+
+    /// As a route this tool deals with.
+    fn route4(&self) -> Option<Route4> {
+        let dst = self.v4(RTA_DST)?;
+        let kind = self.fixed[7];
+        let ours = self.table() == TABLE_LOCAL
+            && dst.is_loopback()
+            && [RTN_LOCAL, RTN_BROADCAST].contains(&kind);
+        let known = [RTA_DST, RTA_OIF, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE];
+        ours.then(|| Route4 {
+            dst,
+            len: self.fixed[1],
+            kind,
+            scope: self.fixed[6],
+            tos: self.fixed[3],
+            metric: self.metric(),
+            src: self.v4(RTA_PREFSRC),
+            dev: self.dev(),
+            proto: self.fixed[5],
+            odd: !self.attrs.0.iter().all(|(k, _)| known.contains(k)),
+        })
+    }
+}
+
+/// The reason the kernel gives, in words.
+fn reason(code: i32) -> String {
+    match code {
+        1 => "not permitted: this needs CAP_NET_ADMIN".into(),
+        _ => {
+            let text = io::Error::from_raw_os_error(code).to_string();
+            text.split(" (os error").next().unwrap_or_default().into()
+        }
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> Error {
+    Error::about("netlink", error)
+}
+
+impl Kernel {
+    /// Connects to the kernel.
+    pub fn connect() -> Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE).map_err(broken)?;
+        socket.bind_auto().map_err(broken)?;
+        socket.connect(&SocketAddr::new(0, 0)).map_err(broken)?;
+        // Both only make answers shorter; old kernels lack them.
+        let _ = socket.set_netlink_get_strict_chk(true);
+        let _ = socket.set_cap_ack(true);
+        Ok(Self {
+            socket,
+            sequence: 0,
+        })
+    }
+
+    fn number(&mut self, request: Request) -> (u32, Vec<u8>) {
+        self.sequence += 1;
+        (self.sequence, request.finish(self.sequence))
+    }
+
+    /// Receives one datagram; calls `each` with type, flags, sequence number and payload of its messages.
+    fn receive(&self, mut each: impl FnMut(u16, u16, u32, &[u8])) -> Result<()> {
+        let (datagram, _) = loop {
+            match self.socket.recv_from_full() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                other => break other.map_err(broken)?,
+            }
+        };
+        let mut rest = &datagram[..];
+        while rest.len() >= 16 {
+            let message = NetlinkBuffer::new_checked(rest).map_err(broken)?;
+            each(
+                message.message_type(),
+                message.flags(),
+                message.sequence_number(),
+                message.payload(),
+            );
+            rest = rest
+                .get((message.length() as usize).next_multiple_of(4)..)
+                .unwrap_or(&[]);
+        }
+        Ok(())
+    }
+
+    /// Sends one request; its replies, or the error number.
+    fn ask(&mut self, request: Request) -> Result<std::result::Result<Vec<Reply>, i32>> {
+        let (sequence, bytes) = self.number(request);
+        self.socket.send(&bytes, 0).map_err(broken)?;
+        let mut replies = Vec::new();
+        let (mut end, mut interrupted) = (None, false);
+        while end.is_none() {
+            self.receive(|kind, flags, seq, payload| {
+                if seq != sequence {
+                    return;
+                }
+                let code = || {
+                    payload
+                        .get(..4)
+                        .map_or(0, |b| -i32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
+                };
+                if kind == NLMSG_ERROR || kind == NLMSG_DONE {
+                    end = end.or(Some(code()));
+                } else {
+                    replies.push(Reply {
+                        kind,
+                        payload: payload.to_vec(),
+                    });
+                }
+                interrupted |= flags & NLM_F_DUMP_INTR != 0;
+            })?;
+        }
+        Ok(match end {
+            Some(0) | None if interrupted => Err(EINTR),
+            Some(0) | None => Ok(replies),
+            Some(code) => Err(code),
+        })
+    }
+
+    /// Asks for all objects of a sort; again if they changed meanwhile.
+    fn dump(&mut self, request: impl Fn() -> Request) -> Result<Vec<Reply>> {
+        for _ in 0..50 {
+            match self.ask(request())? {
+                Ok(replies) => return Ok(replies),
+                Err(EINTR | EAGAIN) => std::thread::sleep(std::time::Duration::from_millis(2)),
+                // No such family or table: nothing there.
+                Err(2 | 95 | 97) => return Ok(Vec::new()),
+                Err(code) => return Err(broken(reason(code))),
+            }
+        }
+        Err(broken("the tables do not stop changing"))
+    }
+
+    /// All devices.
+    pub fn links(&mut self) -> Result<Vec<Link>> {
+        let replies = self.dump(|| {
+            Request::new(RTM_GETLINK, DUMP, &[0; 16])
+                .attr_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+        })?;
+        let text = |bytes: &[u8]| {
+            let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end]).into_owned()
+        };
+        let link = |reply: &Reply| {
+            let (fixed, attrs) = reply.payload.split_at_checked(16)?;
+            let attrs = Attrs::read(attrs);
+            let conf = attrs.nested(IFLA_AF_SPEC).nested(AF_INET6.into());
+            let disabled = conf
+                .get(IFLA_INET6_CONF)
+                .and_then(|c| u32_at(c, 4 * DEVCONF_DISABLE_IPV6));
+            Some(Link {
+                dev: u32_at(fixed, 4)?,
+                name: text(attrs.get(IFLA_IFNAME)?),
+                up: u32_at(fixed, 8)? & 1 != 0,
+                kind: attrs
+                    .nested(IFLA_LINKINFO)
+                    .get(IFLA_INFO_KIND)
+                    .map(text)
+                    .unwrap_or_default(),
+                ipv6: disabled == Some(0),
+            })
+        };
+        Ok(replies.iter().filter_map(link).collect())
+    }
+
+    /// The device that carries packets to this address.
+    pub fn carrier(&mut self, address: IpAddr) -> Result<Option<Dev>> {
+        let mut fixed = [0; 12];
+        let bytes = match address {
+            IpAddr::V4(a) => a.octets().to_vec(),
+            IpAddr::V6(a) => a.octets().to_vec(),
+        };
+        fixed[0] = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+        fixed[1] = 8 * bytes.len() as u8;
+        let replies = self.ask(Request::new(RTM_GETROUTE, 0, &fixed).attr(RTA_DST, &bytes))?;
+        let dev = |reply: &Reply| Attrs::read(reply.payload.get(12..)?).u32(RTA_OIF);
+        Ok(replies.ok().and_then(|r| r.iter().find_map(dev)))
+    }
+
+    fn routes(&mut self, family: u8, table: u8) -> Result<Vec<Reply>> {
+        let mut fixed = [0; 12];
+        fixed[0] = family;
+        fixed[4] = table;
+        self.dump(|| Request::new(RTM_GETROUTE, DUMP, &fixed))
+    }
+
+    /// How things stand.
+    pub fn snapshot(&mut self) -> Result<Snapshot> {
+        let v4 = self.routes(AF_INET, TABLE_LOCAL as u8)?;
+        let v6 = self.routes(AF_INET6, 0)?;
+        let addresses =
+            self.dump(|| Request::new(RTM_GETADDR, DUMP, &[AF_INET6, 0, 0, 0, 0, 0, 0, 0]))?;
+
+        let v4 = v4
+            .iter()
+            .filter_map(|r| Dumped::read(r, AF_INET)?.route4())
+            .collect();
+        let mut addresses: Vec<Addr6> = addresses.iter().filter_map(read_addr6).collect();
+        let mut state = State {
+            v4,
+            ..State::default()
+        };
+        let mut obstacles = Vec::new();
+        for route in v6.iter().filter_map(|r| Dumped::read(r, AF_INET6)) {
+            let (dst, len, dev, metric) = (
+                route.v6(RTA_DST),
+                route.fixed[1],
+                route.dev(),
+                route.metric(),
+            );
+            let (proto, to_one) = (route.fixed[5], dst == Some(Ipv6Addr::LOCALHOST));
+            let local =
+                route.table() == TABLE_LOCAL && to_one && len == 128 && route.fixed[7] == RTN_LOCAL;
+            if local && proto == MARK && metric > 0 {
+                state.marks6.push(Mark6 {
+                    dev,
+                    place: metric - 1,
+                });
+            } else if local && metric == 0 {
+                if let Some(at) = addresses.iter().position(|a| a.dev == dev) {
+                    state.v6.push(addresses.swap_remove(at));
+                }
+            }
+            if route.v6(RTA_PREFSRC) == Some(Ipv6Addr::LOCALHOST) {
+                obstacles.push((0, "a route has ::1 as its source and would lose it".into()));
+            }
+        }
+        for route in v6.iter().filter_map(|r| Dumped::read(r, AF_INET6)) {
+            let Some(addr) = state.v6.iter_mut().find(|a| a.dev == route.dev()) else {
+                continue;
+            };
+            let dst = route.v6(RTA_DST).unwrap_or(Ipv6Addr::UNSPECIFIED);
+            if route.table() != TABLE_MAIN || route.fixed[1] != addr.len || dst != prefix(addr.len)
+            {
+                continue;
+            }
+            if route.fixed[5] == RTPROT_KERNEL && route.metric() == prefix_metric(addr) {
+                addr.prefix_route = true;
+            } else if addr.flags & F_NOPREFIXROUTE == 0 {
+                obstacles.push((
+                    addr.dev,
+                    "a route to ::1 in table main would be lost".into(),
+                ));
+            }
+        }
+        state.marks6.sort_by_key(|m| (m.place, m.dev));
+        Ok(Snapshot {
+            state,
+            pending: !addresses.is_empty(),
+            obstacles,
+        })
+    }
+
+    /// Asks for these steps in one message, so that they are all carried out whatever happens to this process.
+    ///
+    /// Why the first of those that failed did.
+    pub fn apply(&mut self, steps: &[Step]) -> Result<Option<Refused>> {
+        let (mut bytes, mut numbers) = (Vec::new(), Vec::new());
+        for request in steps.iter().flat_map(requests) {
+            let (number, message) = self.number(request);
+            bytes.extend(message);
+            numbers.push(number);
+        }
+        self.socket.send(&bytes, 0).map_err(broken)?;
+        let mut refused: Option<Refused> = None;
+        while !numbers.is_empty() {
+            self.receive(|kind, _, sequence, payload| {
+                let Some(at) = numbers.iter().position(|n| *n == sequence) else {
+                    return;
+                };
+                numbers.remove(at);
+                let code = -(u32_at(payload, 0).unwrap_or(0) as i32);
+                if kind == NLMSG_ERROR && code != 0 && refused.is_none() {
+                    refused = Some(Refused {
+                        code,
+                        reason: reason(code),
+                    });
+                }
+            })?;
+        }
+        Ok(refused)
+    }
+}
+
+/// Why the kernel refused a step.
+pub struct Refused {
+    /// Error number.
+    pub code: i32,
+    /// In words.
+    pub reason: String,
+}
+
+/// Reads an address if it is ::1.
+fn read_addr6(reply: &Reply) -> Option<Addr6> {
+    let (fixed, attrs) = reply.payload.split_at_checked(8)?;
+    let attrs = Attrs::read(attrs);
+    let v6 = |kind| {
+        let bytes: Option<[u8; 16]> = attrs.get(kind).and_then(|v| v.try_into().ok());
+        bytes.map(Ipv6Addr::from)
+    };
+    let (local, address) = (v6(IFA_LOCAL), v6(IFA_ADDRESS));
+    if reply.kind != RTM_NEWADDR
+        || fixed[0] != AF_INET6
+        || local.or(address) != Some(Ipv6Addr::LOCALHOST)
+    {
+        return None;
+    }
+    let cache = attrs.get(IFA_CACHEINFO).unwrap_or(&[]);
+    Some(Addr6 {
+        dev: u32_at(fixed, 4)?,
+        len: fixed[1],
+        flags: attrs.u32(IFA_FLAGS).unwrap_or(fixed[2].into()) & F_KEPT,
+        valid: u32_at(cache, 4).unwrap_or(FOREVER),
+        preferred: u32_at(cache, 0).unwrap_or(FOREVER),
+        peer: address.filter(|_| local.is_some() && local != address),
+        metric: attrs.u32(IFA_RT_PRIORITY).unwrap_or(0),
+        proto: attrs
+            .get(IFA_PROTO)
+            .and_then(|v| v.first().copied())
+            .unwrap_or(0),
+        prefix_route: false,
+    })
+}
