@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck tools stock-module run shell test update distclean help check-kdir
+	shellcheck tools kselftests stock-module run shell test update distclean help check-kdir
 
 ifdef STOCK
 
@@ -101,21 +101,15 @@ stock-module:
 
 clippy:
 	@$(STOCK_MAKE) clippy-module
-ifneq ($(wildcard Cargo.toml),)
 	@qemu/root run -- cargo clippy --quiet --workspace --all-targets -- -D warnings
-endif
 
 fmt:
 	@qemu/root run -- rustfmt $(RUST_FILES)
-ifneq ($(wildcard Cargo.toml),)
 	@qemu/root run -- cargo fmt --all
-endif
 
 fmt-check:
 	@qemu/root run -- rustfmt --check $(RUST_FILES)
-ifneq ($(wildcard Cargo.toml),)
 	@qemu/root run -- cargo fmt --all --check
-endif
 
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
@@ -132,10 +126,11 @@ run: stock-module
 shell: stock-module
 	@qemu/vm
 
-test: stock-module
-ifneq ($(wildcard Cargo.toml),)
-	@$(MAKE) tools
-endif
+# The kernel's own network selftests, to be compared on lo and on rust_lo.
+kselftests: stock-module
+	@qemu/root run -- tests/kselftests/build "$$(qemu/kernel source)"
+
+test: stock-module tools kselftests
 	@qemu/vm tests/run
 
 update:
