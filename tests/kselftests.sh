@@ -13,7 +13,7 @@ set -euo pipefail
 HERE=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")
 NET=$HERE/../build/selftests/selftests/net
 TRACE=/sys/kernel/tracing/events/net/net_dev_xmit
-LIMIT=${LIMIT:-180}
+LIMIT=300
 REAL_IP=$(command -v ip)
 export REAL_IP
 
@@ -27,7 +27,7 @@ run() {
 	fi
 	(cd "$NET" && timeout -k 5 "$LIMIT" "${namespace[@]}" sh -c "$2") > "$tmp/out" 2>&1 < /dev/null || rc=$?
 	if [ "$1" = in ]; then
-		ip netns pids kselftest | xargs -r kill -9
+		ip netns pids kselftest | xargs -r kill -9 2> /dev/null || true
 		ip netns del kselftest
 	fi
 	good=$(grep -c '^ *ok ' "$tmp/out" || true)
@@ -65,6 +65,7 @@ cleanup() {
 kinds='own in limit mirror'
 if [ "${1:-}" = --all ]; then
 	kinds+=' all'
+	LIMIT=900
 	shift
 fi
 
@@ -100,6 +101,11 @@ for t in "${tests[@]}"; do
 	lo=$(run "$kind" "$command")
 	echo 'hist:keys=name' > $TRACE/trigger
 	rust=$(on_rust_lo "$kind" "$command")
+	if [ "$kind" != limit ] && [ "$rust" != "$lo" ]; then
+		# Some of them race with their own sleep on a slow machine.
+		why=', at the second try'
+		rust=$(on_rust_lo "$kind" "$command")
+	fi
 	packets=$(carried lo) astray=$(carried real_lo)
 	echo '!hist:keys=name' > $TRACE/trigger
 
@@ -107,7 +113,7 @@ for t in "${tests[@]}"; do
 	limit)
 		# That an address is on an L3 master only is no matter to IPv4.
 		why=', as documented: bind() wants an IPv6 address to be on a plain device too'
-		if [ "$lo" != pass ] || [[ $rust != failed* ]] ||
+		if [[ $lo != pass* ]] || [[ $rust != failed* ]] ||
 			! grep -q 'bind.*: Cannot assign requested address' "$tmp/out"; then
 			result='not ok' why=', not as documented'
 		fi
@@ -123,6 +129,9 @@ for t in "${tests[@]}"; do
 	if [ "$result" != ok ]; then
 		failed=1
 		sed 's/^/# /' "$tmp/out" | tail -n 20
+	fi
+	if [[ $lo != pass* ]] && [ "$result" = ok ]; then
+		why+=' # SKIP it does not pass on lo'
 	fi
 	printf '%s %d %-40.40s | lo: %-28s | rust_lo: %-28s | %d packets, %d by the real lo, %d s%s\n' \
 		"$result" "$number" "${command#./}" "$lo" "$rust" "$packets" "$astray" "$((SECONDS - start))" "$why"
