@@ -253,6 +253,7 @@ hundred()
 		echo "$NS-$i" >> "$TMP/namespaces"
 		echo "netns del $NS-$i"
 	done > "$TMP/remove"
+	echo "netns del $NS" >> "$TMP/remove"
 	check "made" ip -batch "$TMP/make"
 	bash -e "$TMP/change0" &
 	bash -e "$TMP/change1"
