@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck tools kselftests stock-module run shell test update distclean help check-kdir
+	shellcheck tools kselftests stock-module run shell test cost update distclean help check-kdir
 
 ifdef STOCK
 
@@ -133,6 +133,10 @@ kselftests: stock-module
 test: stock-module tools kselftests
 	@qemu/vm tests/run
 
+# Against lo, in one boot in which time counts instructions.
+cost: stock-module
+	@qemu/vm --icount tests/pktgen-ratio
+
 update:
 	@qemu/kernel update
 	@qemu/kernel ensure
@@ -155,6 +159,7 @@ help:
 	@echo '  run               a demonstration'
 	@echo '  shell             an interactive shell'
 	@echo '  test              all tests'
+	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
 	@echo 'Check:'
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
 	@echo '  clippy            lint the Rust sources'
