@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck tools kselftests stock-module run shell test cost update distclean help check-kdir
+	shellcheck unit tools kselftests stock-module run shell test cost update distclean help check-kdir
 
 ifdef STOCK
 
@@ -111,6 +111,10 @@ fmt-check:
 	@qemu/root run -- rustfmt --check $(RUST_FILES)
 	@qemu/root run -- cargo fmt --all --check
 
+# Of what needs no kernel.
+unit:
+	@qemu/root run -- cargo test --quiet --workspace
+
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
 
@@ -164,6 +168,7 @@ help:
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
 	@echo '  clippy            lint the Rust sources'
 	@echo '  shellcheck        lint the scripts'
+	@echo '  unit              unit tests of the tools'
 	@echo 'Other:'
 	@echo '  rust-analyzer     rust-project.json for editors'
 	@echo '  update            look for a newer stock kernel now (else once a day)'
