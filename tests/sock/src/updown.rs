@@ -31,7 +31,9 @@ pub fn survive(env: &Env) {
         sender.send(b"hello").unwrap();
         assert_eq!(receiver.recv(&mut buffer).unwrap(), 5);
         let carried = Counters::of(carrier).rx.0 - before;
-        assert!(carried >= 4, "{carrier} carried {carried} packets only");
+        // Two segments and a datagram, and the acknowledgement of the last
+        // segment when it is not delayed.
+        assert!(carried >= 3, "{carrier} carried {carried} packets only");
     };
     step("", env.dev);
     let before = Counters::of(env.dev);
