@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# rust-lo prefer, unprefer and status. Run as root with rust_lo loaded and tools/rust-lo built.
+# rust-lo prefer, unprefer and status. Run as root with tools/rust-lo built.
 # Everything happens in network namespaces of its own. Prints KTAP.
 #
+# RUST_LO_KO	the module to load if it is not loaded
 # RUST_LO	the tool, tools/rust-lo of this checkout by default
 # TURNS		how often to prefer and unprefer, 20 by default
 # KILLS		how often to interrupt it, 40 by default
@@ -11,6 +12,7 @@
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
+module=${RUST_LO_KO:-$here/build/$(uname -r)/rust_lo.ko}
 tool=${RUST_LO:-$here/tools/rust-lo}
 turns=${TURNS:-20}
 kills=${KILLS:-40}
@@ -23,7 +25,7 @@ number=0
 failed=0
 
 cleanup() {
-	[[ -n ${HELPER_PID:-} ]] && kill "$HELPER_PID" 2>/dev/null
+	[[ -n ${helper:-} ]] && kill "$helper" 2>/dev/null
 	ip netns del "$ns" 2>/dev/null
 	ip netns del "$ns2" 2>/dev/null
 	rm -rf "$dir"
@@ -33,7 +35,7 @@ trap cleanup EXIT
 skip() {
 	echo "KTAP version 1"
 	echo "1..0 # SKIP $*"
-	exit 0
+	exit 4
 }
 
 # ok RESULT NAME: one line of the result
@@ -158,13 +160,13 @@ EOF
 # ask WHAT: the helper's answer is ok
 ask() {
 	local answer
-	echo "$1" >&"${HELPER[1]}"
-	read -r -t 60 answer <&"${HELPER[0]}" || answer="no answer"
+	echo "$1" >&"$to"
+	read -r -t 60 answer <&"$from" || answer="no answer"
 	[[ $answer == ok ]] || { say "$1: $answer"; return 1; }
 }
 
 ((EUID == 0)) || skip "not root"
-[[ -d /sys/module/rust_lo ]] || skip "rust_lo is not loaded"
+[[ -d /sys/module/rust_lo ]] || insmod "$module" || skip "rust_lo cannot be loaded"
 [[ -x $tool ]] || skip "$tool is not built"
 command -v python3 >/dev/null || skip "no python3"
 
@@ -188,7 +190,11 @@ same "unprefer does nothing before prefer" "$dev: not preferred" "$(rlo unprefer
 same "... and changes nothing" "$before" "$(tables)"
 
 coproc HELPER { exec ip netns exec "$ns" python3 "$dir/helper.py"; }
-read -r -t 60 _ <&"${HELPER[0]}"
+# Duplicates of our own: bash forgets a coprocess among many other children, and
+# closes what it knows of it.
+helper=$HELPER_PID
+exec {from}<&"${HELPER[0]}" {to}>&"${HELPER[1]}"
+read -r -t 60 _ <&"$from"
 ask old && ask new
 ok $? "localhost works before"
 
@@ -252,10 +258,16 @@ torn() {
 	for ((k = RANDOM % moments; k > 0; k--)); do :; done
 	kill "-$1" $pid 2>/dev/null
 	wait $pid 2>/dev/null
-	(($? > 128)) && hit=$((hit + 1))
+	# Moments move to where about half of the runs are still ended.
+	if (($? > 128)); then
+		hit=$((hit + 1))
+		moments=$((moments + moments / 3 + 1))
+	else
+		moments=$((moments - moments / 4 + 1))
+	fi
 }
 
-# Random moments out of twice the time that a run takes here.
+# The time that two runs take here, in turns of the loop above.
 moments=1000
 t0=${EPOCHREALTIME/[.,]/}
 for ((k = 0; k < moments; k++)); do :; done
@@ -346,7 +358,7 @@ same "-j status is JSON" "::1 lo ['lo', '$dev'] [] False" \
 same "-j prefer is JSON" "[{'dev': '$dev', 'changed': True}]" "$(rlo -j prefer "$dev" | json j)"
 same "-n takes a path and a process" "$(rlo status)
 $(rlo status)" "$("$tool" status -n "/run/netns/$ns"
-	"$tool" status -n "$HELPER_PID")"
+	"$tool" status -n "$helper")"
 rlo unprefer "$dev" >/dev/null
 
 ip -n "$ns" link add dum0 type dummy
