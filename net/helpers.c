@@ -4,7 +4,9 @@
  * rust/helpers/: one wrapper each, named rust_helper_<function>, no logic.
  */
 
+#include <linux/bottom_half.h>
 #include <linux/etherdevice.h>
+#include <linux/kconfig.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dst.h>
@@ -62,3 +64,15 @@ void rust_helper_netif_keep_dst(struct net_device *dev)
 {
 	netif_keep_dst(dev);
 }
+
+#if IS_BUILTIN(CONFIG_KUNIT)
+void rust_helper_local_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void rust_helper_local_bh_enable(void)
+{
+	local_bh_enable();
+}
+#endif

@@ -3,6 +3,7 @@
 #ifndef RUST_LO_NET_HELPERS_H
 #define RUST_LO_NET_HELPERS_H
 
+#include <linux/kconfig.h>
 #include <linux/types.h>
 
 struct net_device;
@@ -18,5 +19,10 @@ void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
 void *rust_helper_netdev_priv(const struct net_device *dev);
 void rust_helper_netdev_lockdep_set_classes(struct net_device *dev);
 void rust_helper_netif_keep_dst(struct net_device *dev);
+
+#if IS_BUILTIN(CONFIG_KUNIT)
+void rust_helper_local_bh_disable(void);
+void rust_helper_local_bh_enable(void);
+#endif
 
 #endif /* RUST_LO_NET_HELPERS_H */

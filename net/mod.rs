@@ -31,3 +31,6 @@ pub mod param;
 pub mod setup;
 pub mod skbuff;
 pub mod stats;
+
+#[cfg(CONFIG_KUNIT = "y")]
+mod tests;

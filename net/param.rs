@@ -36,7 +36,7 @@ impl<T: Copy> Param<T> {
 /// An entry of the section `__param`.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct Entry(bindings::kernel_param);
+pub struct Entry(pub(super) bindings::kernel_param);
 
 // SAFETY: It is never written to, and what it points to is for the kernel alone.
 unsafe impl Sync for Entry {}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices: what their setup says is what the core sees.
+
+use super::{
+    check,
+    probe::{
+        self,
+        exists,
+        Probe, //
+    },
+};
+use crate::net::{
+    bindings,
+    context::{
+        Rtnl,
+        XmitContext, //
+    },
+    device::{
+        self,
+        AnyDevice,
+        Device,
+        Registering, //
+    },
+    ethtool,
+    flags::{
+        Feature,
+        InterfaceFlag,
+        PrivFlag, //
+    },
+    l3mdev,
+    link,
+    loopback::RouteNotifierShield,
+    setup::{
+        LinkType,
+        Setup,
+        GSO_MAX_SIZE, //
+    },
+    skbuff::SkBuff,
+    stats::NoStats, //
+};
+use core::num::NonZeroU32;
+use kernel::prelude::*;
+
+/// A driver that uses all of [`Setup`].
+pub(super) struct Every;
+
+#[vtable]
+impl device::Operations for Every {
+    type Private = u64;
+    type Stats = NoStats;
+
+    fn setup(dev: &mut Setup<'_, Self>) {
+        dev.link_type(LinkType::Loopback)
+            .ethernet_header()
+            .mtu(4321)
+            .flags(InterfaceFlag::NoArp | InterfaceFlag::Multicast)
+            .loopback()
+            .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
+            .lockless_xmit()
+            .keep_dst()
+            .features(
+                Feature::ScatterGather | Feature::RxChecksum,
+                Feature::ScatterGather,
+            )
+            .tso_max_size(GSO_MAX_SIZE)
+            .ethtool();
+    }
+
+    fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<u64, Error> {
+        dev.lockdep_set_classes();
+        Ok(42)
+    }
+
+    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff, _ctx: &XmitContext) {}
+}
+
+#[vtable]
+impl ethtool::Operations for Every {
+    fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
+        ethtool::DriverInfo {
+            driver: c"a driver whose name is longer than there is room",
+            version: c"1",
+        }
+    }
+
+    fn link_detected(dev: &Device<Self>) -> bool {
+        *dev.private() == 42
+    }
+}
+
+impl l3mdev::Operations for Every {
+    fn fib_table(_dev: &Device<Self>) -> Option<NonZeroU32> {
+        NonZeroU32::new(77)
+    }
+}
+
+#[vtable]
+impl link::Operations for Every {
+    const KIND: &'static CStr = c"rust_lo_kunit2";
+    type Guard = RouteNotifierShield<Self>;
+
+    fn ops() -> &'static link::Ops<Self> {
+        static OPS: link::Ops<Every> = link::Ops::new();
+        &OPS
+    }
+}
+
+/// Calls `test` with a device of [`Every`].
+fn with_every(test: impl FnOnce(&Device<Every>, &Rtnl) -> Result) -> Result {
+    let links = KBox::pin_init(link::Registration::<Every>::new(), GFP_KERNEL)?;
+    let rtnl = Rtnl::lock();
+    test(links.create(probe::NAME, &rtnl)?, &rtnl)
+}
+
+/// `dev->priv_flags` and its neighbours.
+fn priv_flags(dev: &Device<Every>) -> bindings::net_device__bindgen_ty_1__bindgen_ty_2 {
+    // SAFETY: The device is live, and all its writers wait for RTNL.
+    unsafe { (*dev.as_raw()).__bindgen_anon_1.priv_flags_fast }
+}
+
+#[kunit_tests(rust_lo_device)]
+#[allow(unsafe_op_in_unsafe_fn)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setup_of_fields() -> Result {
+        with_every(|dev, _| {
+            let raw = dev.as_raw();
+            // SAFETY: The device is live, and all writers of these wait for RTNL.
+            unsafe {
+                check!((*raw).type_, bindings::ARPHRD_LOOPBACK as u16);
+                check!(((*raw).mtu, (*raw).min_mtu, (*raw).max_mtu), (4321, 0, 0));
+                check!((*raw).hard_header_len, 14);
+                check!(((*raw).min_header_len, (*raw).addr_len), (14, 6));
+                check!((*raw).tso_max_size, GSO_MAX_SIZE);
+                check!((*raw).needs_free_netdev);
+                check!(
+                    (*raw).pcpu_stat_type(),
+                    bindings::netdev_stat_type_NETDEV_PCPU_STAT_NONE
+                );
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn setup_of_flags() -> Result {
+        with_every(|dev, _| {
+            let flags = priv_flags(dev);
+            check!(flags.lltx(), 1);
+            check!(
+                flags.priv_flags() as u32
+                    & (bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE
+                        | bindings::netdev_priv_flags_IFF_NO_QUEUE
+                        | bindings::netdev_priv_flags_IFF_XMIT_DST_RELEASE
+                        | bindings::netdev_priv_flags_IFF_XMIT_DST_RELEASE_PERM),
+                bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE
+                    | bindings::netdev_priv_flags_IFF_NO_QUEUE
+            );
+            // SAFETY: As in `setup_of_fields`.
+            check!(
+                unsafe { (*dev.as_raw()).flags },
+                bindings::net_device_flags_IFF_LOOPBACK
+                    | bindings::net_device_flags_IFF_NOARP
+                    | bindings::net_device_flags_IFF_MULTICAST
+            );
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn setup_of_features() -> Result {
+        const SG: u64 = 1 << bindings::NETIF_F_SG_BIT;
+        const RXCSUM: u64 = 1 << bindings::NETIF_F_RXCSUM_BIT;
+        const HW_CSUM: u64 = 1 << bindings::NETIF_F_HW_CSUM_BIT;
+
+        with_every(|dev, _| {
+            let raw = dev.as_raw();
+            // SAFETY: As in `setup_of_fields`.
+            let (on, switchable) = unsafe { ((*raw).features, (*raw).hw_features) };
+            check!(on & (SG | RXCSUM | HW_CSUM), SG | RXCSUM);
+            check!(switchable & (SG | RXCSUM | HW_CSUM), SG);
+            Ok(())
+        })
+    }
+
+    /// What ethtool asks for; a long name is cut off and terminated.
+    #[test]
+    fn ethtool_answers() -> Result {
+        with_every(|dev, _| {
+            // SAFETY: Zero is a valid value; the operations were set, and are `'static`.
+            let (mut info, ops) = unsafe {
+                let info: bindings::ethtool_drvinfo = core::mem::zeroed();
+                (info, &*(*dev.as_raw()).ethtool_ops)
+            };
+            let (Some(get_drvinfo), Some(get_link)) = (ops.get_drvinfo, ops.get_link) else {
+                return Err(EINVAL);
+            };
+            // SAFETY: RTNL is held, and the device live.
+            unsafe { get_drvinfo(dev.as_raw(), &mut info) };
+            let driver = info.driver.map(|c| c as u8);
+            check!(&driver, b"a driver whose name is longer t\0");
+            check!(info.version.map(|c| c as u8)[..2], b"1\0"[..]);
+            // SAFETY: As above.
+            check!(unsafe { get_link(dev.as_raw()) }, 1);
+            Ok(())
+        })
+    }
+
+    /// Being an L3 master or not changes nothing else.
+    #[test]
+    fn l3_master() -> Result {
+        with_every(|dev, rtnl| {
+            let (flags, lltx) = (priv_flags(dev).priv_flags(), priv_flags(dev).lltx());
+            let master = bindings::netdev_priv_flags_IFF_L3MDEV_MASTER as usize;
+            check!(flags & master, 0);
+            for on in [true, true, false, false, true] {
+                dev.set_l3_master(on, rtnl);
+                check!(
+                    (priv_flags(dev).priv_flags(), priv_flags(dev).lltx()),
+                    (if on { flags | master } else { flags }, lltx)
+                );
+            }
+            // SAFETY: They were set above, and are `'static`.
+            let fib_table = unsafe { (*(*dev.as_raw()).l3mdev_ops).l3mdev_fib_table };
+            // SAFETY: The device is live.
+            check!(fib_table.map(|f| unsafe { f(dev.as_raw()) }), Some(77));
+            Ok(())
+        })
+    }
+
+    /// Only a device of the driver is taken for one.
+    #[test]
+    fn downcast() -> Result {
+        with_every(|dev, rtnl| {
+            // SAFETY: `lo` lives as long as the namespace, which is static.
+            let lo = unsafe { AnyDevice::from_raw(bindings::init_net.loopback_dev) };
+            check!(lo.downcast::<Every>().is_none());
+            check!(lo.downcast::<Probe>().is_none());
+            check!(dev.downcast::<Probe>().is_none());
+            check!(dev.downcast::<Every>().is_some_and(|d| *d.private() == 42));
+            check!(exists(probe::NAME, rtnl));
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver itself: what becomes of a packet that it is handed.
+
+use super::{
+    check,
+    skbuff::{
+        freed_after_a_while,
+        in_xmit,
+        packet,
+        FREED,
+        SKB_DST_NOREF, //
+    },
+};
+use crate::{
+    net::{
+        bindings,
+        context::Rtnl,
+        device::{
+            Adapter,
+            Device, //
+        },
+        link::Operations, //
+    },
+    RustLo,
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        rcu, //
+    }, //
+};
+
+/// A device that is up, without a [`link::Registration`](crate::net::link::Registration) at hand:
+/// that of the module is the module's.
+struct Own {
+    dev: *mut bindings::net_device,
+}
+
+impl Own {
+    fn new(rtnl: &Rtnl) -> Result<Self> {
+        // SAFETY: The name fits; size and setup belong together.
+        let dev = unsafe {
+            bindings::alloc_netdev_mqs(
+                Adapter::<RustLo>::PRIV_SIZE as c_int,
+                kernel::str::as_char_ptr_in_const_context(c"rust_lo_kunit"),
+                bindings::NET_NAME_ENUM as u8,
+                Some(Adapter::<RustLo>::setup),
+                1,
+                1,
+            )
+        };
+        if dev.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: The device is ours alone. The kind is registered as long as the module is
+        // loaded, and with it its guard.
+        unsafe { (*dev).rtnl_link_ops = RustLo::ops().as_raw() };
+        // SAFETY: As above; RTNL is held.
+        if let Err(e) = to_result(unsafe { bindings::register_netdevice(dev) }) {
+            // SAFETY: It was not registered.
+            unsafe { bindings::free_netdev(dev) };
+            return Err(e);
+        }
+        let own = Self { dev };
+        own.device().open(rtnl)?;
+        Ok(own)
+    }
+
+    fn device(&self) -> &Device<RustLo> {
+        // SAFETY: It is registered until this is dropped.
+        unsafe { Device::from_raw(self.dev) }
+    }
+
+    /// Hands a packet over as the core does; `look` sees it while it waits in the backlog.
+    fn xmit(&self, skb: *mut bindings::sk_buff, look: impl FnOnce() -> Result) -> Result {
+        // SAFETY: The device was set up, which set its operations.
+        let xmit = unsafe { (*(*self.dev).netdev_ops).ndo_start_xmit }.ok_or(EINVAL)?;
+        let _rcu = rcu::read_lock();
+        in_xmit(|_| {
+            // SAFETY: The packet is handed over, in the context of a transmit.
+            let answer = unsafe { xmit(skb, self.dev) };
+            check!(answer, bindings::netdev_tx_NETDEV_TX_OK);
+            look()
+        })
+    }
+
+    fn stats(&self) -> bindings::rtnl_link_stats64 {
+        // SAFETY: Zero is a valid value, and the device is registered.
+        unsafe {
+            let mut stats = core::mem::zeroed();
+            bindings::dev_get_stats(self.dev, &mut stats);
+            stats
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // SAFETY: It is registered, and RTNL is held: it was when it was made, by the caller, who
+        // drops it first.
+        unsafe { bindings::unregister_netdevice_queue(self.dev, core::ptr::null_mut()) };
+    }
+}
+
+#[kunit_tests(rust_lo_driver)]
+#[allow(unsafe_op_in_unsafe_fn)]
+mod tests {
+    use super::*;
+
+    /// In the backlog a packet has no owner, no stamp, and a route that it holds.
+    #[test]
+    fn on_its_way() -> Result {
+        // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
+        let mut route: KBox<bindings::dst_entry> =
+            KBox::new(unsafe { core::mem::zeroed() }, GFP_KERNEL)?;
+        let route = &raw mut *route;
+        // SAFETY: The route lives until the end of this function.
+        let references = || unsafe { (*route).__rcuref.refcnt.counter };
+        let rtnl = Rtnl::lock();
+        let own = Own::new(&rtnl)?;
+        let skb = packet(20)?;
+        // SAFETY: The packet is ours.
+        unsafe {
+            (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst = route as usize | SKB_DST_NOREF;
+            (*skb).__bindgen_anon_2.tstamp = 12345;
+        }
+        own.xmit(skb, || {
+            check!(references(), 1);
+            // SAFETY: The backlog of this CPU is not worked off while bottom halves are disabled.
+            let (held, stamp) = unsafe {
+                (
+                    (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst,
+                    (*skb).__bindgen_anon_2.tstamp,
+                )
+            };
+            check!(held, route as usize);
+            check!(stamp != 12345);
+            check!(FREED.load(Relaxed), 1);
+            Ok(())
+        })?;
+        check!(freed_after_a_while(), 1);
+        check!(references(), 0);
+        let stats = own.stats();
+        check!((stats.tx_packets, stats.tx_bytes), (1, 6));
+        check!((stats.rx_packets, stats.rx_bytes), (1, 6));
+        drop(own);
+        drop(rtnl);
+        Ok(())
+    }
+
+    /// A frame without a whole header is dropped and counted.
+    #[test]
+    fn too_short() -> Result {
+        let rtnl = Rtnl::lock();
+        let own = Own::new(&rtnl)?;
+        for (n, len) in [0, 1, 13].into_iter().enumerate() {
+            own.xmit(packet(len)?, || Ok(()))?;
+            check!(FREED.load(Relaxed), 1);
+            check!(own.stats().tx_dropped, n as u64 + 1);
+            check!(own.stats().tx_packets, 0);
+        }
+        drop(own);
+        drop(rtnl);
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kinds of links: the life of a driver and of its devices, whatever fails.
+
+use super::{
+    check,
+    probe::{
+        self,
+        Guard,
+        Part,
+        Probe,
+        Step::{
+            self,
+            *, //
+        },
+        NAME, //
+    },
+};
+use crate::net::{
+    bindings,
+    context::{
+        Rtnl,
+        XmitContext, //
+    },
+    device::{
+        self,
+        Device,
+        Registering, //
+    },
+    link,
+    setup::Setup,
+    skbuff::SkBuff,
+    stats::NoStats, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// Another driver that claims the same kind.
+struct Twin;
+
+#[vtable]
+impl device::Operations for Twin {
+    type Private = ();
+    type Stats = NoStats;
+
+    fn setup(_dev: &mut Setup<'_, Self>) {}
+
+    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff, _ctx: &XmitContext) {}
+}
+
+#[vtable]
+impl link::Operations for Twin {
+    const KIND: &'static CStr = <Probe as link::Operations>::KIND;
+    type Guard = Guard;
+
+    fn ops() -> &'static link::Ops<Self> {
+        static OPS: link::Ops<Twin> = link::Ops::new();
+        &OPS
+    }
+}
+
+/// A notifier that refuses `EVENT` to devices of [`Probe`].
+#[pin_data(PinnedDrop)]
+struct Veto<const EVENT: u32> {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+}
+
+impl<const EVENT: u32> Veto<EVENT> {
+    fn new() -> Result<Pin<KBox<Self>>> {
+        KBox::try_pin_init(
+            try_pin_init!(Self {
+                block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
+                    // SAFETY: `block` is valid for writes.
+                    unsafe {
+                        block.write(bindings::notifier_block {
+                            notifier_call: Some(Self::call),
+                            next: core::ptr::null_mut(),
+                            priority: 0,
+                        });
+                    }
+                    // SAFETY: The block is complete and unregistered before it goes.
+                    to_result(unsafe { bindings::register_netdevice_notifier(block) })
+                }),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `notifier_call` of a netdevice notifier.
+    unsafe extern "C" fn call(
+        _block: *mut bindings::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        // SAFETY: The core hands over a `netdev_notifier_info` of a live device.
+        let ops = unsafe { (*(*info.cast::<bindings::netdev_notifier_info>()).dev).rtnl_link_ops };
+        let ours = <Probe as link::Operations>::ops().as_raw();
+        if event == EVENT as c_ulong && core::ptr::eq(ops, ours) {
+            // `notifier_from_errno(-EPERM)`
+            return (bindings::NOTIFY_STOP_MASK | bindings::NOTIFY_OK) as c_int - EPERM.to_errno();
+        }
+        bindings::NOTIFY_DONE as c_int
+    }
+}
+
+#[pinned_drop]
+impl<const EVENT: u32> PinnedDrop for Veto<EVENT> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: It was registered when this was made.
+        unsafe { bindings::unregister_netdevice_notifier(self.block.get()) };
+    }
+}
+
+/// Makes a device with `veto` in place, and sees that nothing is left of it.
+fn refused<const EVENT: u32>(expected: &[Step]) -> Result {
+    probe::begin(None);
+    let links = probe::links()?;
+    {
+        let _veto = Veto::<EVENT>::new()?;
+        let rtnl = Rtnl::lock();
+        check!(links.create(NAME, &rtnl).err(), Some(EPERM));
+    }
+    check!(probe::log(), probe::steps(expected));
+    let rtnl = Rtnl::lock();
+    check!(!probe::exists(NAME, &rtnl));
+    check!(links.create(NAME, &rtnl).is_ok());
+    Ok(())
+}
+
+#[kunit_tests(rust_lo_link)]
+#[allow(unsafe_op_in_unsafe_fn)]
+mod tests {
+    use super::*;
+
+    /// Everything is made once and dropped once, in the right order.
+    #[test]
+    fn life_of_a_device() -> Result {
+        probe::begin(None);
+        let links = probe::links()?;
+        {
+            let rtnl = Rtnl::lock();
+            let dev = links.create(NAME, &rtnl)?;
+            check!(probe::exists(NAME, &rtnl));
+            dev.open(&rtnl)?;
+        }
+        drop(links);
+        check!(
+            probe::log(),
+            probe::steps(&[
+                Guard, Setup, First, Second, Open, Stop, DropSecond, DropFirst, Unguard
+            ])
+        );
+        check!(!probe::exists(NAME, &Rtnl::lock()));
+        Ok(())
+    }
+
+    /// Private data stays where it was made, and is not made before it is asked for.
+    #[test]
+    fn private_data_is_pinned() -> Result {
+        probe::with_device(|dev, _| {
+            let both: [&Part; 2] = [&dev.private().first, &dev.private().second];
+            check!(both.iter().all(|part| part.in_place()));
+            Ok(())
+        })
+    }
+
+    /// Several devices have private data of their own.
+    #[test]
+    fn two_devices() -> Result {
+        probe::begin(None);
+        let links = probe::links()?;
+        let rtnl = Rtnl::lock();
+        let one = links.create(NAME, &rtnl)?;
+        let other = links.create(c"rust_lo_kunit1", &rtnl)?;
+        check!(!core::ptr::eq(one.private(), other.private()));
+        check!(other.private().first.in_place());
+        drop(rtnl);
+        drop(links);
+        check!(
+            probe::log(),
+            probe::steps(&[
+                Guard, Setup, First, Second, Setup, First, Second, DropSecond, DropFirst,
+                DropSecond, DropFirst, Unguard
+            ])
+        );
+        Ok(())
+    }
+
+    /// The first part of the private data fails: nothing is there to be dropped.
+    #[test]
+    fn init_fails_at_first() -> Result {
+        probe::begin(Some(First));
+        let links = probe::links()?;
+        check!(links.create(NAME, &Rtnl::lock()).err(), Some(EBUSY));
+        check!(!probe::exists(NAME, &Rtnl::lock()));
+        drop(links);
+        check!(probe::log(), probe::steps(&[Guard, Setup, Unguard]));
+        Ok(())
+    }
+
+    /// The second part fails: the first one is dropped.
+    #[test]
+    fn init_fails_halfway() -> Result {
+        probe::begin(Some(Second));
+        let links = probe::links()?;
+        check!(links.create(NAME, &Rtnl::lock()).err(), Some(EBUSY));
+        drop(links);
+        check!(
+            probe::log(),
+            probe::steps(&[Guard, Setup, First, DropFirst, Unguard])
+        );
+        Ok(())
+    }
+
+    /// Somebody refuses the device right after `ndo_init`.
+    #[test]
+    fn refused_at_post_init() -> Result {
+        refused::<{ bindings::netdev_cmd_NETDEV_POST_INIT }>(&[
+            Guard, Setup, First, Second, DropSecond, DropFirst,
+        ])
+    }
+
+    /// Somebody refuses the device when it is already in the lists.
+    #[test]
+    fn refused_at_register() -> Result {
+        refused::<{ bindings::netdev_cmd_NETDEV_REGISTER }>(&[
+            Guard, Setup, First, Second, DropSecond, DropFirst,
+        ])
+    }
+
+    /// A device that cannot go up is there, and goes when the driver goes.
+    #[test]
+    fn open_fails() -> Result {
+        probe::begin(Some(Open));
+        let links = probe::links()?;
+        {
+            let rtnl = Rtnl::lock();
+            let dev = links.create(NAME, &rtnl)?;
+            check!(dev.open(&rtnl).err(), Some(EBUSY));
+            check!(probe::exists(NAME, &rtnl));
+        }
+        drop(links);
+        check!(
+            probe::log(),
+            probe::steps(&[Guard, Setup, First, Second, DropSecond, DropFirst, Unguard])
+        );
+        Ok(())
+    }
+
+    /// Names that are taken or impossible.
+    #[test]
+    fn names() -> Result {
+        probe::begin(None);
+        let links = probe::links()?;
+        let rtnl = Rtnl::lock();
+        links.create(NAME, &rtnl)?;
+        let before = probe::steps(&[Guard, Setup, First, Second]);
+        check!(probe::log(), before);
+        check!(links.create(NAME, &rtnl).err(), Some(EEXIST));
+        check!(links.create(c"lo", &rtnl).err(), Some(EEXIST));
+        check!(links.create(c"a/b", &rtnl).err(), Some(EINVAL));
+        check!(links.create(c"", &rtnl).err(), Some(EINVAL));
+        check!(probe::exists(c"lo", &rtnl));
+        // Each of them was set up, and never got private data.
+        check!(probe::log(), before << 16 | probe::steps(&[Setup; 4]));
+        // Too long for a device to be made at all.
+        check!(links.create(c"0123456789abcdef", &rtnl).err(), Some(EINVAL));
+        check!(probe::log(), before << 16 | probe::steps(&[Setup; 4]));
+        links.create(c"0123456789abcde", &rtnl)?;
+        Ok(())
+    }
+
+    /// The same operations cannot be registered twice, and the first registration works on.
+    #[test]
+    fn registered_once() -> Result {
+        probe::begin(None);
+        let links = probe::links()?;
+        check!(probe::links().err(), Some(EEXIST));
+        links.create(NAME, &Rtnl::lock())?;
+        drop(links);
+        check!(
+            probe::log(),
+            probe::steps(&[
+                Guard, Guard, Unguard, Setup, First, Second, DropSecond, DropFirst, Unguard
+            ])
+        );
+        drop(probe::links()?);
+        Ok(())
+    }
+
+    /// A kind that is taken.
+    #[test]
+    fn kind_is_taken() -> Result {
+        probe::begin(None);
+        let links = probe::links()?;
+        for _ in 0..2 {
+            let twin = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL);
+            check!(twin.err(), Some(EEXIST));
+        }
+        links.create(NAME, &Rtnl::lock())?;
+        drop(links);
+        let twin = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL)?;
+        check!(probe::links().err(), Some(EEXIST));
+        drop(twin);
+        Ok(())
+    }
+
+    /// Without its guard a driver is not registered.
+    #[test]
+    fn guard_fails() -> Result {
+        probe::begin(Some(Step::Guard));
+        check!(probe::links().err(), Some(EBUSY));
+        check!(probe::log(), 0);
+        probe::begin(None);
+        drop(probe::links()?);
+        Ok(())
+    }
+
+    /// Devices can be made, opened and deleted again and again.
+    #[test]
+    fn again_and_again() -> Result {
+        for _ in 0..20 {
+            probe::with_device(|_, _| Ok(()))?;
+            check!(
+                probe::log(),
+                probe::steps(&[
+                    Guard, Setup, First, Second, Open, Stop, DropSecond, DropFirst, Unguard
+                ])
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver that keeps a log of what is done with it, and fails where it is told to.
+
+use crate::net::{
+    bindings,
+    context::{
+        Rtnl,
+        XmitContext, //
+    },
+    device::{
+        self,
+        Device,
+        Registering, //
+    },
+    link,
+    netlink::{
+        ExtAck,
+        LinkAttributes, //
+    },
+    setup::{
+        LinkType,
+        Setup, //
+    },
+    skbuff::SkBuff,
+    stats::{
+        LinkStats,
+        Lstats, //
+    },
+};
+use core::marker::PhantomPinned;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// What can happen to the driver, and where it can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(super) enum Step {
+    Guard = 1,
+    Setup,
+    First,
+    Second,
+    Open,
+    Stop,
+    DropSecond,
+    DropFirst,
+    Unguard,
+}
+
+/// What happened since [`begin`]: four bits for each step, the last one lowest.
+static LOG: Atomic<u64> = Atomic::new(0);
+/// The step that fails.
+static FAIL: Atomic<u64> = Atomic::new(0);
+/// What a transmit does with its packet: see [`LOOP`].
+static LOOPS: Atomic<u64> = Atomic::new(0);
+
+/// Starts a log, and makes `fail` fail.
+pub(super) fn begin(fail: Option<Step>) {
+    LOG.store(0, Relaxed);
+    FAIL.store(fail.map_or(0, |step| step as u64), Relaxed);
+    LOOPS.store(0, Relaxed);
+}
+
+/// Lets a device receive what it sends, from now on. Else it drops it.
+pub(super) fn loop_back() {
+    LOOPS.store(1, Relaxed);
+}
+
+/// What happened, to be compared with [`steps`].
+pub(super) fn log() -> u64 {
+    LOG.load(Relaxed)
+}
+
+/// A log with these steps.
+pub(super) fn steps(steps: &[Step]) -> u64 {
+    steps
+        .iter()
+        .fold(0, |log, step| log << u8::BITS / 2 | *step as u64)
+}
+
+/// One step at a time is done with the driver: all are under RTNL but the first and the last ones.
+fn note(step: Step) {
+    LOG.store(log() << (u8::BITS / 2) | step as u64, Relaxed);
+}
+
+fn step(step: Step) -> Result {
+    if FAIL.load(Relaxed) == step as u64 {
+        return Err(EBUSY);
+    }
+    note(step);
+    Ok(())
+}
+
+/// Notes when it is made and dropped, which must be at the same place.
+#[pin_data(PinnedDrop)]
+pub(super) struct Part {
+    end: Step,
+    address: usize,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+impl Part {
+    fn new(begin: Step, end: Step) -> impl PinInit<Self, Error> {
+        try_pin_init!(&this in Self {
+            end: { step(begin)?; end },
+            address: this.as_ptr() as usize,
+            _pin: PhantomPinned,
+        })
+    }
+
+    /// Whether it lies where it was made.
+    pub(super) fn in_place(&self) -> bool {
+        self.address == core::ptr::from_ref(self) as usize
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Part {
+    fn drop(self: Pin<&mut Self>) {
+        if !self.in_place() {
+            // Shows in the log as a step too many.
+            note(self.end);
+        }
+        note(self.end);
+    }
+}
+
+#[pin_data]
+pub(super) struct Private {
+    // Dropped in this order, made in the other.
+    #[pin]
+    pub(super) second: Part,
+    #[pin]
+    pub(super) first: Part,
+}
+
+/// Notes when it comes and goes.
+#[pin_data(PinnedDrop)]
+pub(super) struct Guard {
+    _guard: (),
+}
+
+impl link::Guard for Guard {
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _guard: step(Step::Guard)?,
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Guard {
+    fn drop(self: Pin<&mut Self>) {
+        note(Step::Unguard);
+    }
+}
+
+/// The driver.
+pub(super) struct Probe;
+
+#[vtable]
+impl device::Operations for Probe {
+    type Private = Private;
+    type Stats = Lstats;
+
+    fn setup(dev: &mut Setup<'_, Self>) {
+        note(Step::Setup);
+        dev.link_type(LinkType::Loopback)
+            .ethernet_header()
+            .mtu(1500)
+            .lockless_xmit();
+    }
+
+    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<Private, Error> {
+        try_pin_init!(Private {
+            first <- Part::new(Step::First, Step::DropFirst),
+            second <- Part::new(Step::Second, Step::DropSecond),
+        })
+    }
+
+    fn open(_dev: &Device<Self>, _rtnl: &Rtnl) -> Result {
+        step(Step::Open)
+    }
+
+    fn stop(_dev: &Device<Self>, _rtnl: &Rtnl) {
+        note(Step::Stop);
+    }
+
+    fn start_xmit(dev: &Device<Self>, skb: SkBuff, ctx: &XmitContext) {
+        if LOOPS.load(Relaxed) == 0 {
+            return;
+        }
+        if let Ok(skb) = skb.eth_type_trans(dev) {
+            let len = skb.len();
+            if skb.netif_rx(ctx.bh()).is_ok() {
+                dev.lstats_add(len, ctx.bh());
+            }
+        }
+    }
+
+    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
+        stats.set_rx(dev.lstats());
+    }
+}
+
+#[vtable]
+impl link::Operations for Probe {
+    const KIND: &'static CStr = c"rust_lo_kunit";
+    type Guard = Guard;
+
+    fn ops() -> &'static link::Ops<Self> {
+        static OPS: link::Ops<Probe> = link::Ops::new();
+        &OPS
+    }
+
+    fn validate(attributes: &LinkAttributes<'_>, extack: &mut ExtAck<'_>) -> Result {
+        attributes.check_ethernet_addresses(extack)
+    }
+}
+
+pub(super) type Links = Pin<KBox<link::Registration<Probe>>>;
+
+/// Registers the driver.
+pub(super) fn links() -> Result<Links> {
+    KBox::pin_init(link::Registration::new(), GFP_KERNEL)
+}
+
+/// Name of the only device, in the initial namespace.
+pub(super) const NAME: &CStr = c"rust_lo_kunit0";
+
+/// Registers the driver with a device that is up, and calls `test` under RTNL.
+pub(super) fn with_device(test: impl FnOnce(&Device<Probe>, &Rtnl) -> Result) -> Result {
+    begin(None);
+    let links = links()?;
+    let rtnl = Rtnl::lock();
+    let dev = links.create(NAME, &rtnl)?;
+    dev.open(&rtnl)?;
+    test(dev, &rtnl)
+}
+
+/// Whether the initial namespace has a device of this name.
+pub(super) fn exists(name: &CStr, _rtnl: &Rtnl) -> bool {
+    // SAFETY: The namespace is static, the name a C string, and RTNL is held.
+    let dev = unsafe {
+        bindings::__dev_get_by_name(
+            &raw mut bindings::init_net,
+            kernel::str::as_char_ptr_in_const_context(name),
+        )
+    };
+    !dev.is_null()
+}

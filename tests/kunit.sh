@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The KUnit tests of the abstractions (net/tests): a kernel with KUnit runs them
+# when the module is loaded. Each of their cases is a test point here.
+
+set -euo pipefail
+
+DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+RESULTS=/sys/kernel/debug/kunit
+: "${RUST_LO_KO:=$DIR/../build/$(uname -r)/rust_lo.ko}"
+
+echo "KTAP version 1"
+[ -e $RESULTS ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null || true
+if [ ! -e $RESULTS ]; then
+	echo "1..0 # SKIP this kernel has no KUnit"
+	exit 4
+fi
+
+loaded=
+if [ ! -e /sys/module/rust_lo ]; then
+	insmod "$RUST_LO_KO" numdevs=0
+	loaded=y
+fi
+
+# A suite's results are KTAP of its own, with the cases one level down. What a
+# case had to say about its failure is in the kernel log only.
+out=$(cat $RESULTS/rust_lo_*/results)
+suites=$(find "$DIR/../net/tests" -name '*.rs' -exec sed -n 's/^#\[kunit_tests(\(.*\))\]$/\1/p' {} + | sort)
+ran=$(sed -n 's/^ *# Subtest: //p' <<< "$out" | sort)
+cases=$(awk '
+	/# Subtest:/ { suite = $NF; sub(/^rust_lo_/, "", suite) }
+	/^    (not )?ok / {
+		result = $1 == "not" ? "not ok" : "ok"
+		sub(/^ *(not )?ok [0-9]+ */, "")
+		print result, ++n, suite "." $0
+	}' <<< "$out")
+
+echo "1..$(($(grep -c . <<< "$cases") + 1))"
+echo "$cases"
+n=$(($(grep -c . <<< "$cases") + 1))
+if [ -n "$suites" ] && [ "$suites" != "$ran" ]; then
+	diff <(echo "$suites") <(echo "$ran") | sed 's/^/# /' || true
+	echo "not ok $n all suites were run"
+else
+	echo "ok $n all suites were run"
+fi
+if grep -q '^not ok' <<< "$cases"; then
+	dmesg | grep -E '^\[[^]]*\] +# .*\.rs:' | sed 's/^[^#]*/# /' || true
+fi
+[ -z "$loaded" ] || rmmod rust_lo
+! grep -q '^not ok' <<< "$cases" && [ "${suites:-$ran}" = "$ran" ]
