@@ -31,14 +31,14 @@ RELEASE = $(shell cat "$(KDIR)/include/config/kernel.release")
 OBJ = $(SRC)/build/$(RELEASE)
 KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
-RUST_FILES = $(wildcard rust_lo.rs net/*.rs)
+RUST_FILES = $(wildcard rust_lo.rs net/*.rs net/tests/*.rs)
 SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -print 2> /dev/null | \
 	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
 
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module run shell test cost update distclean help check-kdir
+	shellcheck unit tools kselftests stock-module run shell test kunit cost mutants matrix update distclean help check-kdir
 
 ifdef STOCK
 
@@ -137,9 +137,21 @@ kselftests: stock-module
 test: stock-module tools kselftests
 	@qemu/vm tests/run
 
+# The KUnit tests of the abstractions.
+kunit: debug-kernel
+	@qemu/vm --kernel debug tests/kunit.sh
+
 # Against lo, in one boot in which time counts instructions.
 cost: stock-module
 	@qemu/vm --icount tests/pktgen-ratio
+
+# Do the tests catch bugs?
+mutants: stock-module tools
+	@tests/mutants/run $(MUTANTS)
+
+# On all of Debian's kernels.
+matrix: tools
+	@qemu/matrix
 
 update:
 	@qemu/kernel update
@@ -163,7 +175,10 @@ help:
 	@echo '  run               a demonstration'
 	@echo '  shell             an interactive shell'
 	@echo '  test              all tests'
+	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
 	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
+	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
+	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
 	@echo 'Check:'
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
 	@echo '  clippy            lint the Rust sources'
@@ -177,4 +192,6 @@ help:
 	@echo '  KDIR=DIR          kernel tree to build against, with the compilers it was built with'
 	@echo '  LLVM=1            for a KDIR that was built with clang'
 	@echo '  KERNEL=RELEASE    another stock kernel than the newest'
+	@echo '  KERNEL_SUITE=     trixie-backports (default), sid or experimental'
+	@echo '  KERNEL_FLAVOUR=   amd64 (default), cloud-amd64 or rt-amd64'
 	@echo '  V=1               show the commands'

@@ -4,10 +4,25 @@
 # What the scripts beside this file share: names of places, progress messages,
 # and the way into the build root. To be sourced.
 
-# The Debian release of the build root, and the suite the stock kernel comes
-# from. The kernel of a suite wants exactly the compiler of its release.
-SUITE=trixie
-KERNEL_SUITE=trixie-backports
+# The suite the stock kernel comes from, and the Debian release of the build
+# root: the kernel of a suite wants exactly the compilers of its release.
+KERNEL_SUITE=${KERNEL_SUITE:-trixie-backports}
+KERNEL_FLAVOUR=${KERNEL_FLAVOUR:-amd64}
+case $KERNEL_SUITE in
+trixie-backports) SUITE=trixie EXTRA_SUITE=trixie-backports ;;
+sid | experimental) SUITE=sid EXTRA_SUITE=experimental ;;
+*)
+	echo "${0##*/}: KERNEL_SUITE=$KERNEL_SUITE: must be trixie-backports, sid or experimental" >&2
+	exit 1
+	;;
+esac
+case $KERNEL_FLAVOUR in
+amd64 | cloud-amd64 | rt-amd64) ;;
+*)
+	echo "${0##*/}: KERNEL_FLAVOUR=$KERNEL_FLAVOUR: must be amd64, cloud-amd64 or rt-amd64" >&2
+	exit 1
+	;;
+esac
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
