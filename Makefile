@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module run shell test kunit cost mutants matrix update distclean help check-kdir
+	shellcheck unit tools kselftests stock-module run shell test kunit cost mutants matrix fuzz update distclean help check-kdir
 
 ifdef STOCK
 
@@ -141,6 +141,11 @@ test: stock-module tools kselftests
 kunit: debug-kernel
 	@qemu/vm --kernel debug tests/kunit.sh
 
+# Messages of rtnetlink: COUNT of them, from SEED if one is given.
+fuzz: COUNT = 100000
+fuzz: stock-module tools
+	@qemu/vm --timeout 7200 "FUZZ_COUNT=$(COUNT) FUZZ_SEED=$(SEED) TEST_TIMEOUT=7000 tests/run fuzz"
+
 # Against lo, in one boot in which time counts instructions.
 cost: stock-module
 	@qemu/vm --icount tests/pktgen-ratio
@@ -176,6 +181,7 @@ help:
 	@echo '  shell             an interactive shell'
 	@echo '  test              all tests'
 	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
+	@echo '  fuzz              COUNT=100000 rtnetlink messages (SEED=N for those of an earlier run)'
 	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# rtnetlink messages for the kind rust_lo, good and damaged: tests/fuzz, a
+# program in Rust. FUZZ_COUNT messages (default: 2000) from FUZZ_SEED (default:
+# another one each time; it is printed).
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+TESTS=(
+	"messages: rtnetlink answers and does the same as for a dummy"
+	"again: the module can be unloaded afterwards, and loaded"
+)
+
+PROGRAM=$TESTS_DIR/../target/release/fuzz
+# There are dozens of namespaces to free.
+WAIT_TIMEOUT=120
+
+messages()
+{
+	local before
+
+	[ -x "$PROGRAM" ] || { fail "$PROGRAM is built: make tools"; return; }
+	remember_namespaces
+	before=$(ip -o link | sort)
+	# What it prints is diagnostics already.
+	"$PROGRAM" --count "${FUZZ_COUNT:-2000}" ${FUZZ_SEED:+--seed "$FUZZ_SEED"} ||
+		fail "fuzz found nothing"
+	namespaces_freed "the namespaces of the fuzzer"
+	equal "devices of the initial namespace" "$before" "$(ip -o link | sort)"
+}
+
+again()
+{
+	check "unloaded" unload
+	check "loaded" load
+	equal "devices of the module" rust_lo0 "$(rust_lo_links | xargs)"
+}
+
+run_tests "$@"

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Fuzzes rtnetlink with messages for the kind rust_lo.
+//!
+//! Messages are made by grammar, most of them such that they succeed, and about a third of them
+//! are then damaged. Each is sent twice, in two worlds of two namespaces: for rust_lo in one, for
+//! the kind dummy in the other. The answers have to be the same, but for what the table in
+//! `oracle` explains, and so do the devices afterwards. Some of it runs in the initial namespace,
+//! some as an ordinary user in a user namespace.
+//!
+//! All depends on the seed alone. What is found is printed with the number of the message, and
+//! `--seed S --only NUMBER` sends the messages of its round up to that one again.
+//!
+//! `fuzz [--count N] [--seed S] [--jobs N] [--only NUMBER] [-v]`: run as root with the module loaded.
+
+use std::{
+    env::{args, current_exe, temp_dir},
+    fs::{self, File},
+    process::{exit, id, Child, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+mod grammar;
+mod message;
+mod oracle;
+mod rng;
+mod round;
+mod sys;
+mod uapi;
+mod world;
+
+use round::{Counts, Mode, Round, LENGTH};
+
+/// A round that has sent nothing for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Time between lines that say how far it is.
+const NEWS: Duration = Duration::from_secs(15);
+/// What the kernel's memory may grow by in the second half of a run, in KiB.
+const GROWTH: i64 = 12 * 1024;
+
+struct Options {
+    count: u64,
+    seed: u64,
+    jobs: usize,
+    only: Option<u64>,
+    verbose: bool,
+    /// For a process of ours: round, messages, and where to note them.
+    round: Option<(u64, u64, String)>,
+}
+
+fn usage(problem: &str) -> ! {
+    eprintln!("fuzz: {problem}");
+    eprintln!("usage: fuzz [--count N] [--seed S] [--jobs N] [--only NUMBER] [-v]");
+    exit(2)
+}
+
+fn options() -> Options {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let mut options = Options {
+        count: 100_000,
+        seed: now.map_or(1, |t| t.as_nanos() as u64 % 1_000_000_000),
+        jobs: 4,
+        only: None,
+        verbose: false,
+        round: None,
+    };
+    let mut args = args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut text = || {
+            args.next()
+                .unwrap_or_else(|| usage(&format!("{arg} needs a value")))
+        };
+        let mut number = || {
+            let text = text();
+            text.parse()
+                .unwrap_or_else(|_| usage(&format!("'{text}' is not a number")))
+        };
+        match arg.as_str() {
+            "--count" => options.count = number(),
+            "--seed" => options.seed = number(),
+            "--jobs" => options.jobs = number().clamp(1, 64) as usize,
+            "--only" => options.only = Some(number()),
+            "-v" => options.verbose = true,
+            "--round" => options.round = Some((number(), number(), text())),
+            _ => usage(&format!("unknown argument '{arg}'")),
+        }
+    }
+    options
+}
+
+/// A round in this process, which it leaves as another user or elsewhere.
+fn run_round(options: &Options, number: u64, length: u64, note: &str) -> ExitCode {
+    let result = File::create(note)
+        .and_then(|note| Ok((Round::new(options.seed, number, options.verbose)?, note)))
+        .map_err(|e| format!("cannot set up the namespaces of round {number}: {e}"))
+        .and_then(|(round, note)| round.run(length, Some(&note)));
+    match result {
+        Ok(counts) => {
+            for (what, number) in counts {
+                println!("{number} {what}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            println!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A round in a process of its own.
+struct Running {
+    child: Child,
+    number: u64,
+    /// What it prints, and the message it is at.
+    files: [String; 2],
+    /// When the second file was last seen to change, and to what.
+    alive: (Instant, Vec<u8>),
+}
+
+impl Running {
+    fn start(options: &Options, number: u64, length: u64) -> std::io::Result<Self> {
+        let files = ["out", "at"].map(|what| {
+            let file = format!("rust_lo-fuzz-{}-{number}.{what}", id());
+            temp_dir().join(file).to_string_lossy().into_owned()
+        });
+        let mut command = Command::new(current_exe()?);
+        command.args(["--seed", &options.seed.to_string()]);
+        command.args([
+            "--round",
+            &number.to_string(),
+            &length.to_string(),
+            &files[1],
+        ]);
+        if options.verbose {
+            command.arg("-v");
+        }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(File::create(&files[0])?)
+            .spawn()?;
+        Ok(Self {
+            child,
+            number,
+            files,
+            alive: (Instant::now(), Vec::new()),
+        })
+    }
+
+    /// What it has come to, if it has ended or hangs.
+    fn poll(&mut self) -> Option<Result<String, String>> {
+        let status = match self.child.try_wait() {
+            Ok(Some(status)) => status,
+            Ok(None) => {
+                let note = fs::read(&self.files[1]).unwrap_or_default();
+                if note != self.alive.1 {
+                    self.alive = (Instant::now(), note);
+                }
+                return (self.alive.0.elapsed() > PATIENCE).then(|| Err(self.at("hangs")));
+            }
+            Err(e) => return Some(Err(format!("cannot wait: {e}"))),
+        };
+        let text = fs::read_to_string(&self.files[0]).unwrap_or_default();
+        Some(match status.code() {
+            Some(0) => Ok(text),
+            Some(1) => Err(text),
+            _ => Err(format!("{text}{}", self.at(&format!("ended: {status}")))),
+        })
+    }
+
+    fn at(&self, what: &str) -> String {
+        let note = fs::read(&self.files[1]).unwrap_or_default();
+        let at = round::noted(&note).map_or("its beginning".into(), |(index, hex)| {
+            format!("message {index}, hex {hex}")
+        });
+        format!("round {} {what}, at {at}", self.number)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        // One that hangs in the kernel does not end.
+        for _ in 0..20 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+/// What the kernel has of a kind of memory, in KiB.
+fn memory(what: &str) -> i64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|l| l.strip_prefix(what)?.strip_prefix(':'));
+    let value = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+    value.unwrap_or(0)
+}
+
+/// Memory that is not given back when it is needed, once the kernel has freed the namespaces that
+/// are gone: it does so in the background.
+fn kernel_memory() -> i64 {
+    let now = || memory("SUnreclaim") + memory("Percpu") + memory("VmallocUsed");
+    let mut least = now();
+    let mut since = Instant::now();
+    while since.elapsed() < Duration::from_secs(2) {
+        thread::sleep(Duration::from_millis(100));
+        let found = now();
+        if found + 64 < least {
+            (least, since) = (found, Instant::now());
+        }
+    }
+    least
+}
+
+/// What has to be afterwards as it was before: devices of the initial namespace, and how often the
+/// module is held.
+fn left() -> String {
+    let devices = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let names = devices.lines().skip(2).filter_map(|l| l.split(':').next());
+    let mut names: Vec<_> = names.map(str::trim).collect();
+    names.sort_unstable();
+    let held = fs::read_to_string("/sys/module/rust_lo/refcnt").unwrap_or_default();
+    format!("devices {}; module held {}", names.join(" "), held.trim())
+}
+
+/// A setting of the kernel that is put back.
+struct Setting {
+    path: &'static str,
+    old: String,
+}
+
+impl Setting {
+    fn new(path: &'static str, value: &str) -> std::io::Result<Self> {
+        let old = fs::read_to_string(path)?;
+        fs::write(path, value)?;
+        Ok(Self { path, old })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        // Of four numbers only the first can be written.
+        let old = self.old.split_whitespace().next().unwrap_or("");
+        let _ = fs::write(self.path, old);
+    }
+}
+
+/// Runs rounds, several at a time, but those in the initial namespace one by one.
+fn run_rounds(
+    options: &Options,
+    mut todo: Vec<(u64, u64)>,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    let mut running: Vec<Running> = Vec::new();
+    let mut news = Instant::now();
+    let taint = round::tainted();
+    todo.reverse();
+    loop {
+        let mut ended = None;
+        for (at, round) in running.iter_mut().enumerate() {
+            if let Some(result) = round.poll() {
+                ended = Some((at, result?));
+                break;
+            }
+        }
+        if let Some((at, text)) = ended {
+            let number = running.swap_remove(at).number;
+            for line in text.lines() {
+                if let Some((number, what)) = line.split_once(' ') {
+                    if let Ok(number) = number.parse::<u64>() {
+                        *counts.entry(what.into()).or_default() += number;
+                        continue;
+                    }
+                }
+                println!("{line}");
+            }
+            if round::tainted() != taint {
+                let at = running.iter().map(|r| r.number).chain([number]);
+                let at: Vec<_> = at.map(|n| n.to_string()).collect();
+                return Err(format!(
+                    "the kernel has complained (see its log) in one of the rounds {}: of messages \
+                     {LENGTH} times that and on",
+                    at.join(", ")
+                ));
+            }
+            continue;
+        }
+        let initial = running.iter().any(|r| Mode::of(r.number) == Mode::Initial);
+        let next = todo
+            .iter()
+            .rposition(|&(number, _)| !initial || Mode::of(number) != Mode::Initial);
+        match next {
+            Some(next) if running.len() < options.jobs => {
+                let (number, length) = todo.remove(next);
+                let round = Running::start(options, number, length);
+                running.push(round.map_err(|e| format!("cannot start a round: {e}"))?);
+            }
+            _ if running.is_empty() => return Ok(()),
+            _ => thread::sleep(Duration::from_millis(10)),
+        }
+        if news.elapsed() > NEWS {
+            news = Instant::now();
+            println!("# {} messages", counts.get("messages").unwrap_or(&0));
+        }
+    }
+}
+
+/// The whole run.
+fn run(options: &Options) -> Result<(), String> {
+    let whole = |count: u64| -> Vec<(u64, u64)> {
+        (0..count.div_ceil(LENGTH))
+            .map(|round| (round, LENGTH.min(count - round * LENGTH)))
+            .collect()
+    };
+    let rounds = match options.only {
+        Some(index) => vec![(index / LENGTH, index % LENGTH + 1)],
+        None => whole(options.count),
+    };
+
+    // Rounds do not begin with a program that looks for a module of an unknown kind.
+    let _ = Command::new("modprobe")
+        .args(["dummy", "numdummies=0"])
+        .status();
+    let settings = [
+        ("/proc/sys/kernel/modprobe", "\n"),
+        ("/proc/sys/kernel/printk", "6"),
+    ];
+    let settings = settings.map(|(path, value)| Setting::new(path, value));
+    if let Some(Err(e)) = settings.iter().find(|s| s.is_err()) {
+        return Err(format!("cannot change a setting of the kernel: {e}"));
+    }
+
+    let start = Instant::now();
+    let mut counts = Counts::new();
+    let before = left();
+    let (first, second) = rounds.split_at(rounds.len() / 2);
+    run_rounds(options, first.to_vec(), &mut counts)?;
+    let memory = kernel_memory();
+    run_rounds(options, second.to_vec(), &mut counts)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let growth = kernel_memory() - memory;
+    let after = left();
+
+    for (what, number) in &counts {
+        println!("# {number:>8} {what}");
+    }
+    let messages = *counts.get("messages").unwrap_or(&0);
+    println!(
+        "# {messages} messages in {seconds:.0} s, {:.0} a second; kernel memory grew by {growth} KiB \
+         in the second half",
+        messages as f64 / seconds
+    );
+    if before != after {
+        return Err(format!("left behind: before {before}; after {after}"));
+    }
+    if growth > GROWTH {
+        return Err(format!("kernel memory grew by {growth} KiB"));
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let options = options();
+    if let Some((number, length, note)) = &options.round {
+        return run_round(&options, *number, *length, note);
+    }
+    println!("# fuzz --seed {} --count {}", options.seed, options.count);
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            for line in what.lines() {
+                println!("# {line}");
+            }
+            println!("# FOUND with --seed {}", options.seed);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A round: so many messages, in new namespaces, that depend on nothing but seed and number.
+
+use crate::{
+    grammar::Grammar,
+    message::{keeps_meaning, walk, Message, Net, Seen, Side, Value},
+    oracle::{self, Case},
+    rng::Rng,
+    sys,
+    uapi::*,
+    world::{Answer, World},
+};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::{self, File},
+    os::unix::fs::FileExt as _,
+};
+
+/// Messages of a round.
+pub const LENGTH: u64 = 200;
+
+/// Who sends the messages of a round, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Root, in two namespaces.
+    Root,
+    /// Root, in the initial namespace and another one.
+    Initial,
+    /// An ordinary user, in two namespaces of a user namespace.
+    User,
+}
+
+impl Mode {
+    /// Of a round, by its number.
+    pub fn of(round: u64) -> Self {
+        use Mode::*;
+        [Root, User, Root, Initial, Root, User, Root, Root][(round % 8) as usize]
+    }
+}
+
+/// Nobody.
+const USER: u32 = 65534;
+
+/// What happened, to be added up.
+pub type Counts = BTreeMap<String, u64>;
+
+pub struct Round {
+    pub number: u64,
+    pub mode: Mode,
+    seed: u64,
+    rng: Rng,
+    ours: World,
+    theirs: World,
+    /// Devices that are there all the time.
+    skip: Vec<&'static str>,
+    /// What was in the initial namespace before.
+    before: Vec<i32>,
+    counts: Counts,
+    verbose: bool,
+}
+
+fn worlds(mode: Mode, strict: bool) -> std::io::Result<(World, World)> {
+    let initial = || File::open("/proc/thread-self/ns/net");
+    let (one, two) = (initial()?, initial()?);
+    if mode == Mode::User {
+        sys::become_user(USER)?;
+        sys::unshare(libc::CLONE_NEWUSER)?;
+    }
+    let ours = World::new("rust_lo", mode == Mode::Initial, one, strict)?;
+    let theirs = World::new("dummy", false, two, strict)?;
+    Ok((ours, theirs))
+}
+
+impl Round {
+    pub fn new(seed: u64, number: u64, verbose: bool) -> std::io::Result<Self> {
+        let mode = Mode::of(number);
+        let mut rng = Rng::new(seed, number);
+        let (ours, theirs) = worlds(mode, rng.percent(30))?;
+        let mut round = Self {
+            number,
+            mode,
+            seed,
+            rng,
+            ours,
+            theirs,
+            skip: Vec::new(),
+            before: Vec::new(),
+            counts: Counts::new(),
+            verbose,
+        };
+        round.look()?;
+        if mode == Mode::Initial {
+            round.before = round.ours.links[0].iter().map(|l| l.index).collect();
+            // The peer gets what is there in the initial namespace.
+            round.theirs.lo_up(0)?;
+            if round.ours.links[0].iter().any(|l| l.name == "KIND0") {
+                round.theirs.make(0, false)?;
+            }
+            round.skip = vec!["lo", "KIND0"];
+            round.look()?;
+        }
+        Ok(round)
+    }
+
+    fn look(&mut self) -> std::io::Result<()> {
+        for world in [&mut self.ours, &mut self.theirs] {
+            world.look(0)?;
+            world.look(1)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.counts.entry(what.into()).or_default() += 1;
+    }
+
+    /// Sends the messages; what was found if it is not what it should be. `progress` always has
+    /// the message at hand.
+    pub fn run(mut self, length: u64, progress: Option<&File>) -> Result<Counts, String> {
+        let mut result = Ok(());
+        for at in 0..length {
+            let index = self.number * LENGTH + at;
+            result = self.step(index, progress);
+            if result.is_err() {
+                break;
+            }
+        }
+        let left = self.clean_up();
+        result.and(left).map(|()| self.counts)
+    }
+
+    /// Takes what was made out of the initial namespace.
+    fn clean_up(&mut self) -> Result<(), String> {
+        if self.mode != Mode::Initial {
+            return Ok(());
+        }
+        let failed = |e| format!("cannot clean up: {e}");
+        self.ours.look(0).map_err(failed)?;
+        let indexes: Vec<_> = self.ours.links[0].iter().map(|l| l.index).collect();
+        for index in indexes {
+            if !self.before.contains(&index) {
+                self.ours.delete(0, index).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The devices that messages may name: those that are there in both worlds.
+    fn devices(&self, room: usize) -> Vec<String> {
+        let theirs = &self.theirs.links[room];
+        self.ours.links[room]
+            .iter()
+            .map(|link| &link.name)
+            .filter(|name| !self.skip.contains(&name.as_str()))
+            .filter(|name| theirs.iter().any(|link| link.name == **name))
+            .cloned()
+            .collect()
+    }
+
+    /// A message, and where it is sent.
+    fn next(&mut self) -> (usize, Message) {
+        let from = usize::from(self.rng.percent(20));
+        let devices = [self.devices(0), self.devices(1)];
+        let damaged = self.rng.percent(25);
+        let mut grammar = Grammar {
+            rng: &mut self.rng,
+            mode: self.mode,
+            from,
+            devices,
+        };
+        let mut message = grammar.message();
+        if damaged {
+            let whole = message.build(0, &self.ours);
+            let mutations = grammar.mutations(&whole);
+            message.mutations = mutations;
+            if keeps_meaning(&whole, &message.build(0, &self.ours)) {
+                message.well_formed = false;
+            } else {
+                message.mutations.clear();
+            }
+        }
+        (from, message)
+    }
+
+    fn step(&mut self, index: u64, progress: Option<&File>) -> Result<(), String> {
+        let (from, message) = loop {
+            let (from, message) = self.next();
+            let built = message.build(0, &self.ours);
+            let ours: Vec<_> = self.ours.links[from]
+                .iter()
+                .map(|link| link.index)
+                .filter(|index| !self.before.contains(index))
+                .collect();
+            let dangerous = from == 0
+                && walk(&built.bytes)
+                    .iter()
+                    .any(|seen| oracle::endangers(self.mode, &built.bytes, seen, &ours));
+            if !dangerous {
+                break (from, message);
+            }
+        };
+
+        let seq = self.ours.next_seq();
+        let mut sent = Vec::new();
+        let mut answers = Vec::new();
+        for (world, name) in [(&self.ours, "rust_lo"), (&self.theirs, "dummy")] {
+            let bytes = message.build(seq, world).bytes;
+            let describe = || describe(self.seed, index, self.mode, from, &message, &bytes, name);
+            if let Some(file) = progress {
+                let mut note = index.to_ne_bytes().to_vec();
+                note.extend((bytes.len() as u64).to_ne_bytes());
+                note.extend(&bytes);
+                file.write_all_at(&note, 0)
+                    .map_err(|e| format!("cannot note what is sent: {e}"))?;
+            }
+            if self.verbose {
+                println!("{}", describe());
+            }
+            let answer = world
+                .send(from, &bytes, seq, |_| ())
+                .map_err(|e| format!("cannot send: {e}\n{}", describe()))?;
+            if self.verbose {
+                println!("  {answer:?}");
+            }
+            sent.push(bytes);
+            answers.push(answer);
+        }
+        self.judge(index, from, &message, &sent, &answers)
+            .map_err(|what| {
+                let mut report = format!("{what}\n");
+                for ((bytes, answer), name) in sent.iter().zip(&answers).zip(["rust_lo", "dummy"]) {
+                    let text = describe(self.seed, index, self.mode, from, &message, bytes, name);
+                    let _ = write!(report, "{text}\n  answer: {answer:?}\n");
+                }
+                report
+            })
+    }
+
+    fn judge(
+        &mut self,
+        index: u64,
+        from: usize,
+        message: &Message,
+        sent: &[Vec<u8>],
+        answers: &[Answer],
+    ) -> Result<(), String> {
+        let (bytes, [ours, theirs]) = (&sent[0], answers) else {
+            unreachable!()
+        };
+        let seen = walk(bytes);
+        let seen = seen.first();
+        oracle::well_answered(seen, ours).map_err(|e| format!("rust_lo: {e}"))?;
+        oracle::well_answered(walk(&sent[1]).first(), theirs).map_err(|e| format!("dummy: {e}"))?;
+
+        self.count("messages");
+        self.count(if message.well_formed {
+            "well-formed"
+        } else {
+            "damaged"
+        });
+        let Some(seen) = seen else {
+            self.count("not taken for a message");
+            return Ok(());
+        };
+        let case = Case {
+            bytes,
+            seen,
+            ours,
+            theirs,
+        };
+        // The same error may come sooner for one than for the other.
+        let explained = oracle::explain(&case);
+        if ours.errno != theirs.errno {
+            match explained {
+                Some(difference) => self.count(&format!("difference: {}", difference.name)),
+                None => return Err("the answers differ, and nothing explains it".into()),
+            }
+        }
+        if ours.errno == 0 && ours.ends == 1 {
+            self.count("succeeded");
+        } else if ours.errno != 0 {
+            self.count(&format!("errno {}", ours.errno));
+        }
+
+        if message.well_formed {
+            if let Some((errno, text)) = self.predicted(bytes, seen, message) {
+                if ours.errno != errno || !ours.text.contains(text) {
+                    return Err(format!(
+                        "validate was to refuse it with error {errno} and \"…{text}…\""
+                    ));
+                }
+                self.count("refused by validate, with a reason");
+            }
+        }
+        if self.mode == Mode::User {
+            let initial = self.ours.fd(Net::Initial);
+            if oracle::touches_initial(bytes, seen, initial) {
+                // Also without an acknowledgement there is an answer to an error.
+                if ours.errno == 0 && seen.range.len() > HEADER {
+                    return Err("a user has touched the initial namespace".into());
+                }
+                if ours.errno == libc::EPERM || ours.errno == libc::EACCES {
+                    self.count("user kept out of the initial namespace");
+                }
+            }
+        }
+        self.compare(index, from, seen, bytes, explained.is_some())
+    }
+
+    /// What validate says, if nothing comes before it: the parsing of the attributes, and that
+    /// they name one namespace at most (`rtnl_newlink()`, `net/core/rtnetlink.c`).
+    fn predicted(
+        &self,
+        bytes: &[u8],
+        seen: &Seen,
+        message: &Message,
+    ) -> Option<(i32, &'static str)> {
+        let refused = oracle::refused_by_validate(bytes, seen)?;
+        let nets = |attr: u16| seen.attr(bytes, attr).is_some();
+        let named = [IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_TARGET_NETNSID];
+        let parsed = message.attrs.iter().all(|attr| acceptable(attr.0, &attr.1));
+        (parsed && named.into_iter().filter(|&a| nets(a)).count() <= 1).then_some(refused)
+    }
+
+    /// Both worlds have to look alike afterwards.
+    fn compare(
+        &mut self,
+        index: u64,
+        from: usize,
+        seen: &Seen,
+        bytes: &[u8],
+        explained: bool,
+    ) -> Result<(), String> {
+        let moves = [IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_TARGET_NETNSID];
+        let both = index % 16 == 0
+            || explained
+            || !seen.is_link()
+            || moves.iter().any(|&a| seen.attr(bytes, a).is_some());
+        let quiet = seen.kind == RTM_GETLINK && index % 16 != 0;
+        if quiet {
+            return Ok(());
+        }
+        let rooms: Vec<_> = (0..2).filter(|&room| both || room == from).collect();
+        let look = |round: &mut Self| {
+            let mut wrong = Vec::new();
+            for &room in &rooms {
+                for world in [&mut round.ours, &mut round.theirs] {
+                    world.look(room).map_err(|e| e.to_string())?;
+                }
+                let (a, b) = (&round.ours.links[room], &round.theirs.links[room]);
+                let found = oracle::compare(a, b, &round.skip);
+                wrong.extend(found.into_iter().map(|(name, what)| (room, name, what)));
+            }
+            Ok::<_, String>(wrong)
+        };
+        let wrong = look(self)?;
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        if !explained {
+            let mut text = String::from("the devices are not what they should be:");
+            for (room, _, what) in &wrong {
+                let _ = write!(text, "\n  in namespace {room}: {what}");
+            }
+            return Err(text);
+        }
+        // The answers were allowed to differ: the devices are taken away.
+        self.count("devices removed after a difference");
+        for (room, name, _) in &wrong {
+            for world in [&mut self.ours, &mut self.theirs] {
+                let found = world.links[*room].iter().find(|l| l.name == *name);
+                if let Some(index) = found.map(|l| l.index) {
+                    // Twice in the list if two things differ.
+                    let _ = world.delete(*room, index);
+                }
+            }
+        }
+        match look(self)?.first() {
+            Some((_, _, what)) => Err(format!("still after the devices were deleted: {what}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The kernel's policy (`ifla_policy`) takes the attribute, as far as a well-formed one can be
+/// refused by it.
+fn acceptable(attr: u16, value: &Value) -> bool {
+    const STRICT: u32 = i32::MAX as u32;
+    const SMALLEST_GSO: std::ops::Range<u32> = 0..1024;
+    let Value::Bytes(bytes) = value else {
+        return true;
+    };
+    let number = || crate::message::u32_at(bytes, 0);
+    match attr {
+        IFLA_IFNAME => bytes.len() <= 16,
+        IFLA_ADDRESS | IFLA_BROADCAST => bytes.len() <= 32,
+        IFLA_TXQLEN => number() <= STRICT,
+        IFLA_GSO_MAX_SIZE | IFLA_GSO_IPV4_MAX_SIZE => !SMALLEST_GSO.contains(&number()),
+        IFLA_IFALIAS => bytes.len() <= 255,
+        IFLA_ALT_IFNAME => bytes.len() <= 128,
+        IFLA_NEW_IFINDEX => number() as i32 >= 1,
+        _ => true,
+    }
+}
+
+fn describe(
+    seed: u64,
+    index: u64,
+    mode: Mode,
+    from: usize,
+    message: &Message,
+    bytes: &[u8],
+    world: &str,
+) -> String {
+    let mut text = format!(
+        "message {index} of seed {seed} ({mode:?}, namespace {from}, for {world}):\n  hex: {}\n  \
+         {message:?}",
+        hex(bytes)
+    );
+    for seen in walk(bytes) {
+        let _ = write!(
+            text,
+            "\n  type {} flags {:#x} length {}:",
+            seen.kind,
+            seen.flags,
+            seen.range.len()
+        );
+        for (attr, range) in seen.attributes(bytes) {
+            let _ = write!(text, " [{attr}: {:x?}]", &bytes[range]);
+        }
+    }
+    text
+}
+
+/// Whether the kernel has complained: the bits for warnings, oopses and bad pages.
+pub fn tainted() -> u64 {
+    const BAD_PAGE: u64 = 1 << 5;
+    const DIE: u64 = 1 << 7;
+    const WARN: u64 = 1 << 9;
+    const LOCKUP: u64 = 1 << 14;
+    let value = fs::read_to_string("/proc/sys/kernel/tainted").unwrap_or_default();
+    value.trim().parse().unwrap_or(0) & (BAD_PAGE | DIE | WARN | LOCKUP)
+}
+
+/// The message that a round was at, from what it noted: its number, and the message in hex.
+pub fn noted(note: &[u8]) -> Option<(u64, String)> {
+    let number = |at: usize| Some(u64::from_ne_bytes(note.get(at..at + 8)?.try_into().ok()?));
+    let bytes = note.get(16..16 + number(8)? as usize)?;
+    Some((number(0)?, hex(bytes)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
