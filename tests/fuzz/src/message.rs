@@ -303,6 +303,20 @@ impl Seen {
             || (RTM_NEWLINKPROP..=RTM_DELLINKPROP).contains(&self.kind)
     }
 
+    /// What is asked for.
+    pub fn what(&self) -> &'static str {
+        match self.kind {
+            RTM_NEWLINK if self.flags & NLM_F_CREATE != 0 => "create a link",
+            RTM_NEWLINK | RTM_SETLINK => "change a link",
+            RTM_DELLINK => "delete a link",
+            RTM_GETLINK => "look at links",
+            RTM_NEWLINKPROP | RTM_DELLINKPROP => "change other names",
+            RTM_NEWADDR | RTM_DELADDR => "change addresses",
+            RTM_NEWROUTE | RTM_DELROUTE => "change routes",
+            _ => "something else",
+        }
+    }
+
     /// Length of what comes before the attributes.
     fn head(&self) -> usize {
         match self.kind {
@@ -382,4 +396,96 @@ pub fn keeps_meaning(before: &Built, after: &Built) -> bool {
         && new_seen.len() <= 1
         && old_seen.len() <= 1
         && new_seen.iter().all(|m| m.range.start == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Given(&'static [u8; 8], i32);
+
+    impl Side for Given {
+        fn kind(&self) -> [u8; 8] {
+            *self.0
+        }
+
+        fn index(&self, _index: &Index) -> i32 {
+            self.1
+        }
+
+        fn fd(&self, _net: Net) -> i32 {
+            self.1 + 1
+        }
+
+        fn pid(&self, _net: Net) -> i32 {
+            self.1 + 2
+        }
+    }
+
+    fn message(mutations: Vec<Mutation>) -> Message {
+        let kind = Attr(IFLA_INFO_KIND, Value::Kind(8));
+        Message {
+            kind: RTM_NEWLINK,
+            flags: NLM_F_REQUEST | NLM_F_ACK,
+            head: Head::Link {
+                family: 0,
+                index: Index::Number(0),
+                flags: 0,
+                change: 0,
+            },
+            attrs: vec![
+                Attr::string(IFLA_IFNAME, "abc"),
+                Attr(IFLA_LINKINFO, Value::Nested(vec![kind])),
+                Attr(IFLA_NET_NS_FD, Value::Fd(Net::Own(1))),
+            ],
+            mutations,
+            well_formed: true,
+        }
+    }
+
+    #[test]
+    fn layout_is_the_same_for_all_kinds() {
+        let message = message(Vec::new());
+        let one = message.build(7, &Given(b"rust_lo\0", 3));
+        let two = message.build(7, &Given(b"dummy\0\0\0", 300));
+        assert_eq!(one.attrs, two.attrs);
+        assert_eq!(one.fixed, two.fixed);
+        for (at, (a, b)) in one.bytes.iter().zip(&two.bytes).enumerate() {
+            assert!(a == b || one.fixed.iter().any(|range| range.contains(&at)));
+        }
+        let seen = walk(&one.bytes);
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].range, 0..one.bytes.len());
+        assert_eq!(seen[0].attr(&one.bytes, IFLA_IFNAME), Some(&b"abc\0"[..]));
+        assert_eq!(seen[0].attr_u32(&one.bytes, IFLA_NET_NS_FD), Some(4));
+    }
+
+    /// Whether a mutation leaves the meaning, at the attribute of this number.
+    fn keeps(mutation: impl Fn(usize) -> Mutation, attr: usize) -> bool {
+        let side = Given(b"rust_lo\0", 3);
+        let whole = message(Vec::new()).build(7, &side);
+        let mutation = mutation(whole.attrs[attr]);
+        keeps_meaning(&whole, &message(vec![mutation]).build(7, &side))
+    }
+
+    #[test]
+    fn what_differs_between_worlds_is_not_made_something_else() {
+        // The name takes the kind in, but ends before it, or vanishes.
+        assert!(!keeps(|at| Mutation::AttrLen(at, 24), 0));
+        assert!(keeps(|at| Mutation::AttrLen(at, 5), 0));
+        assert!(keeps(|at| Mutation::AttrLen(at, 0xffff), 0));
+        // The descriptor as another attribute.
+        assert!(!keeps(|at| Mutation::AttrType(at, IFLA_MTU), 3));
+        // The number or the type of the message.
+        assert!(!keeps(|_| Mutation::Xor(4, 1), 0));
+        assert!(keeps(|_| Mutation::Truncate(50, true), 0));
+        assert!(keeps(|_| Mutation::HeaderLen(3), 0));
+    }
+
+    #[test]
+    fn attributes_end_where_the_kernel_ends_them() {
+        let bytes = [5, 0, 1, 0x80, 9, 0, 0, 0, 4, 0, 2, 0, 3, 0, 3, 0];
+        assert_eq!(attributes(&bytes, 0..16), [(1, 4..5), (2, 12..12)]);
+        assert_eq!(attributes(&bytes, 0..3), []);
+    }
 }

@@ -280,6 +280,7 @@ impl Round {
         }
         if ours.errno == 0 && ours.ends == 1 {
             self.count("succeeded");
+            self.count(&format!("succeeded: {}", seen.what()));
         } else if ours.errno != 0 {
             self.count(&format!("errno {}", ours.errno));
         }
@@ -296,7 +297,11 @@ impl Round {
         }
         if self.mode == Mode::User {
             let initial = self.ours.fd(Net::Initial);
-            if oracle::touches_initial(bytes, seen, initial) {
+            // Of a dump that it cannot parse the kernel takes nothing, and dumps the own namespace
+            // (`rtnl_dump_ifinfo()`, `net/core/rtnetlink.c`).
+            let dump = seen.kind == RTM_GETLINK && seen.flags & NLM_F_DUMP != 0;
+            let parsed = message.well_formed || !dump;
+            if parsed && oracle::touches_initial(bytes, seen, initial) {
                 // Also without an acknowledgement there is an answer to an error.
                 if ours.errno == 0 && seen.range.len() > HEADER {
                     return Err("a user has touched the initial namespace".into());
