@@ -271,7 +271,7 @@ impl Grammar<'_> {
     fn property_of_new(&mut self) -> Attr {
         match self.rng.below(16) {
             0 | 1 => Attr::u32(IFLA_MTU, self.number()),
-            2 => Attr::u32(IFLA_TXQLEN, self.number() >> self.rng.below(2)),
+            2 => Attr::u32(IFLA_TXQLEN, self.number() >> *self.rng.pick(&[0, 17])),
             3..=5 => {
                 let address = self.hardware_address();
                 let attr = *self.rng.pick(&[IFLA_ADDRESS, IFLA_ADDRESS, IFLA_BROADCAST]);

@@ -180,6 +180,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // One in the initial namespace takes away what it has made there, if it is not killed.
+        if Mode::of(self.number) == Mode::Initial {
+            while self.poll().is_none() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
         let _ = self.child.kill();
         // One that hangs in the kernel does not end.
         for _ in 0..20 {

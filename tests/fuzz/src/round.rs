@@ -392,7 +392,7 @@ impl Round {
 /// The kernel's policy (`ifla_policy`) takes the attribute, as far as a well-formed one can be
 /// refused by it.
 fn acceptable(attr: u16, value: &Value) -> bool {
-    const STRICT: u32 = i32::MAX as u32;
+    const LONGEST_QUEUE: u32 = i16::MAX as u32;
     const SMALLEST_GSO: std::ops::Range<u32> = 0..1024;
     let Value::Bytes(bytes) = value else {
         return true;
@@ -401,7 +401,7 @@ fn acceptable(attr: u16, value: &Value) -> bool {
     match attr {
         IFLA_IFNAME => bytes.len() <= 16,
         IFLA_ADDRESS | IFLA_BROADCAST => bytes.len() <= 32,
-        IFLA_TXQLEN => number() <= STRICT,
+        IFLA_TXQLEN => number() <= LONGEST_QUEUE,
         IFLA_GSO_MAX_SIZE | IFLA_GSO_IPV4_MAX_SIZE => !SMALLEST_GSO.contains(&number()),
         IFLA_IFALIAS => bytes.len() <= 255,
         IFLA_ALT_IFNAME => bytes.len() <= 128,
