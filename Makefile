@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module run shell test kunit cost mutants matrix fuzz update distclean help check-kdir
+	shellcheck unit tools kselftests stock-module run shell test kunit cost mutants matrix fuzz debug-kernel kcsan-kernel test-debug test-kcsan update distclean help check-kdir
 
 ifdef STOCK
 
@@ -99,6 +99,11 @@ clippy-module: check-kdir
 stock-module:
 	@$(STOCK_MAKE) module
 
+# The kernels that look for faults while they run, with the module for each.
+debug-kernel kcsan-kernel:
+	@qemu/debug-kernel ensure $(@:-kernel=)
+	@qemu/root run -- make $(JOBS) $(PASS) LLVM=-19 KDIR="$$(qemu/debug-kernel path $(@:-kernel=))" module
+
 clippy:
 	@$(STOCK_MAKE) clippy-module
 	@qemu/root run -- cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -146,6 +151,12 @@ fuzz: COUNT = 100000
 fuzz: stock-module tools
 	@qemu/vm --timeout 7200 "FUZZ_COUNT=$(COUNT) FUZZ_SEED=$(SEED) TEST_TIMEOUT=7000 tests/run fuzz"
 
+# Without the kernel's own selftests, which would take hours there.
+TESTS = $(filter-out lib kselftests,$(patsubst tests/%.sh,%,$(wildcard tests/*.sh)))
+test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
+test-debug test-kcsan: test-%: %-kernel tools
+	@qemu/vm --kernel $* --timeout 7200 env TEST_TIMEOUT=1800 WAIT_TIMEOUT=120 tests/run $(TESTS)
+
 # Against lo, in one boot in which time counts instructions.
 cost: stock-module
 	@qemu/vm --icount tests/pktgen-ratio
@@ -182,6 +193,10 @@ help:
 	@echo '  test              all tests'
 	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
 	@echo '  fuzz              COUNT=100000 rtnetlink messages (SEED=N for those of an earlier run)'
+	@echo '  test-debug        the tests of rust_lo on a kernel with KASAN, lockdep, kmemleak and more'
+	@echo '  test-kcsan        the same on one that finds data races'
+	@echo '  debug-kernel      that kernel alone (15 minutes, once), with the module for it'
+	@echo '  kcsan-kernel      the other one'
 	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
@@ -200,4 +215,5 @@ help:
 	@echo '  KERNEL=RELEASE    another stock kernel than the newest'
 	@echo '  KERNEL_SUITE=     trixie-backports (default), sid or experimental'
 	@echo '  KERNEL_FLAVOUR=   amd64 (default), cloud-amd64 or rt-amd64'
+	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run'
 	@echo '  V=1               show the commands'

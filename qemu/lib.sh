@@ -51,17 +51,33 @@ usage() {
 	awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
 }
 
+# each_minute LOG: how far it has come, by its length. A read that times out
+# instead of sleep(1), which would outlive the shell.
+each_minute() {
+	local fd
+	exec {fd}<> <(:)
+	until read -r -t 60 -u "$fd"; do
+		printf '%d ... ' "$(wc -l < "$1")" >&2
+	done
+}
+
 # step LOG WHAT COMMAND...: run a slow command, not a function, with its output
-# in $LOGS/LOG, one line on the screen, and the time it took.
+# in $LOGS/LOG, one line on the screen, and the time it took. While it runs the
+# number of lines in the log is added to that line each minute.
 step() {
-	local log=$LOGS/$1 what=$2 start=$SECONDS rc=0
+	local log=$LOGS/$1 what=$2 start=$SECONDS rc=0 ticker
 	shift 2
 	mkdir -p "$LOGS"
 	printf '  %s ... ' "$what" >&2
+	: > "$log"
+	each_minute "$log" &
+	ticker=$!
 	# Not the end of this script at once, which would be silent.
 	trap 'interrupted=yes' INT
 	"$@" > "$log" 2>&1 < /dev/null || rc=$?
 	trap - INT
+	kill "$ticker" 2> /dev/null || true
+	wait "$ticker" 2> /dev/null || true
 	if [ -n "${interrupted:-}" ]; then
 		say "interrupted"
 		exit 130
