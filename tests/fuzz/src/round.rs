@@ -59,6 +59,8 @@ pub struct Round {
     before: Vec<i32>,
     counts: Counts,
     verbose: bool,
+    /// The worlds have drifted apart for good.
+    spent: bool,
 }
 
 fn worlds(mode: Mode, strict: bool) -> std::io::Result<(World, World)> {
@@ -89,6 +91,7 @@ impl Round {
             before: Vec::new(),
             counts: Counts::new(),
             verbose,
+            spent: false,
         };
         round.look()?;
         if mode == Mode::Initial {
@@ -123,7 +126,7 @@ impl Round {
         for at in 0..length {
             let index = self.number * LENGTH + at;
             result = self.step(index, progress);
-            if result.is_err() {
+            if result.is_err() || self.spent {
                 break;
             }
         }
@@ -377,8 +380,12 @@ impl Round {
             for world in [&mut self.ours, &mut self.theirs] {
                 let found = world.links[*room].iter().find(|l| l.name == *name);
                 if let Some(index) = found.map(|l| l.index) {
-                    // Twice in the list if two things differ.
-                    let _ = world.delete(*room, index);
+                    match world.delete(*room, index) {
+                        Ok(()) => world.links[*room].retain(|l| l.index != index),
+                        Err(e) => {
+                            return Err(format!("cannot delete {name} after a difference: {e}"))
+                        }
+                    }
                 }
             }
         }
