@@ -236,7 +236,7 @@ mod tests {
     fn downcast() -> Result {
         with_every(|dev, rtnl| {
             // SAFETY: `lo` lives as long as the namespace, which is static.
-            let lo = unsafe { AnyDevice::from_raw(bindings::init_net.loopback_dev) };
+            let lo = unsafe { AnyDevice::from_raw(probe::find(c"lo", rtnl)) };
             check!(lo.downcast::<Every>().is_none());
             check!(lo.downcast::<Probe>().is_none());
             check!(dev.downcast::<Probe>().is_none());

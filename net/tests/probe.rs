@@ -244,14 +244,18 @@ pub(super) fn with_device(test: impl FnOnce(&Device<Probe>, &Rtnl) -> Result) ->
     test(dev, &rtnl)
 }
 
-/// Whether the initial namespace has a device of this name.
-pub(super) fn exists(name: &CStr, _rtnl: &Rtnl) -> bool {
+/// The device of this name in the initial namespace, or null.
+pub(super) fn find(name: &CStr, _rtnl: &Rtnl) -> *mut bindings::net_device {
     // SAFETY: The namespace is static, the name a C string, and RTNL is held.
-    let dev = unsafe {
+    unsafe {
         bindings::__dev_get_by_name(
             &raw mut bindings::init_net,
             kernel::str::as_char_ptr_in_const_context(name),
         )
-    };
-    !dev.is_null()
+    }
+}
+
+/// Whether the initial namespace has a device of this name.
+pub(super) fn exists(name: &CStr, rtnl: &Rtnl) -> bool {
+    !find(name, rtnl).is_null()
 }
