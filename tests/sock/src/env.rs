@@ -2,7 +2,7 @@
 
 //! The network namespace of a test.
 
-use crate::sys;
+use crate::{skip, sys};
 use std::{
     cell::Cell,
     fs,
@@ -96,6 +96,7 @@ pub struct Env {
     /// The device that is tested: it is to carry localhost.
     pub dev: &'static str,
     check: Cell<Check>,
+    has_address: Cell<bool>,
 }
 
 const PREFER: &str = "\
@@ -124,6 +125,7 @@ impl Env {
             ip,
             dev,
             check: Cell::new(Check::Both),
+            has_address: Cell::new(false),
         }
     }
 
@@ -136,13 +138,26 @@ impl Env {
         self.ip
     }
 
-    /// Another address that is not there yet, alone on the device.
-    pub fn add_address(&self) -> IpAddr {
-        let ip: IpAddr = if self.ip.is_ipv4() {
+    /// The address that `add_address` adds.
+    fn another_address(&self) -> IpAddr {
+        if self.ip.is_ipv4() {
             Ipv4Addr::new(10, 9, 8, 7).into()
         } else {
             "fd00::9".parse().expect("an address")
-        };
+        }
+    }
+
+    /// Another address, which is there already or added.
+    pub fn own_address(&self) -> IpAddr {
+        if self.has_address.replace(true) {
+            return self.another_address();
+        }
+        self.add_address()
+    }
+
+    /// Another address that is not there yet, alone on the device.
+    pub fn add_address(&self) -> IpAddr {
+        let ip = self.another_address();
         ip_batch(&format!("addr add {ip} dev {}\n", self.dev));
         await_addresses();
         ip
@@ -199,6 +214,22 @@ pub fn ip_batch(lines: &str) {
     drop(stdin);
     let status = ip.wait().expect("ip is gone");
     assert!(status.success(), "ip failed at\n{lines}");
+}
+
+/// Runs `tc` with these words.
+pub fn tc(arguments: &str) {
+    let status = Command::new("tc").args(arguments.split(' ')).status();
+    assert!(status.is_ok_and(|s| s.success()), "tc {arguments}");
+}
+
+/// Loads what is not built in. Without it the test cannot be run.
+pub fn need_modules(modules: &[&str]) {
+    for module in modules {
+        let found = Command::new("modprobe").args(["-q", module]).status();
+        if !found.is_ok_and(|s| s.success()) {
+            skip(&format!("there is no {module}"));
+        }
+    }
 }
 
 /// Waits until no IPv6 address is tentative: an added one is until a worker had its turn.

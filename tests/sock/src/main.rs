@@ -18,15 +18,22 @@ use std::{
 
 mod bind;
 mod burst;
+mod compare;
 mod env;
+mod fastopen;
+mod frame;
+mod hostile;
 mod icmp;
 mod msg;
 mod net;
 mod packet;
+mod ring;
 mod sctp;
 mod stamp;
+mod stampflags;
 mod sys;
 mod tcp;
+mod txtime;
 mod udp;
 mod updown;
 mod zerocopy;
@@ -56,6 +63,7 @@ const TESTS: &[Test] = &[
     Test("udp sizes", ALL, udp::sizes),
     Test("udp refused", ALL, udp::refused),
     Test("udp segmentation and GRO", ALL, udp::segments),
+    Test("udp segmentation limits", OURS, udp::segment_limits),
     Test("udp receive buffer overflow", ALL, udp::overflow),
     Test("udp sender has its budget back", ALL, udp::budget),
     Test(
@@ -80,11 +88,32 @@ const TESTS: &[Test] = &[
         ALL,
         stamp::launch_time,
     ),
+    Test("all timestamping flags", OURS, stampflags::flags),
+    Test(
+        "timestamping of single messages and other options",
+        OURS,
+        stampflags::others,
+    ),
+    Test("launch times with fq", OURS, txtime::fq),
+    Test("launch times with etf", OURS, txtime::etf),
+    Test("tcp fast open", ALL, fastopen::connections),
     Test("zerocopy", ALL, zerocopy::notification),
+    Test(
+        "zerocopy of what is refused, seen, cut",
+        OURS,
+        zerocopy::odd,
+    ),
     Test("icmp sockets", ALL, icmp::echo),
     Test("packet socket sends a frame", ALL, packet::send),
     Test("packet socket sends no short frame", ALL, packet::short),
     Test("packet socket sees both directions", ALL, packet::capture),
+    Test("packet socket held over removal", OURS, packet::held),
+    Test("packet socket with a transmit ring", ALL, ring::transmit),
+    Test("hostile frame lengths", BESIDE_LO, hostile::lengths),
+    Test("hostile protocols", BESIDE_LO, hostile::protocols),
+    Test("hostile VLAN tags", BESIDE_LO, hostile::vlan),
+    Test("hostile headers", BESIDE_LO, hostile::headers),
+    Test("hostile offloads", BESIDE_LO, hostile::offload),
     Test("counters are exact", ALL, burst::counters),
     Test("down and up under a connection", BESIDE_LO, updown::survive),
     Test("sctp echo", ALL, sctp::echo),

@@ -47,7 +47,7 @@ fn enable(socket: &impl AsRawFd) {
 /// The kernel begins to stamp what it receives some time after the first socket asked for it.
 /// What is returned keeps it doing so.
 #[must_use]
-fn await_stamps(env: &Env) -> impl Drop {
+pub fn await_stamps(env: &Env) -> impl Drop {
     let (sender, receiver, _) = udp_pair(env);
     enable(&receiver);
     let start = Instant::now();

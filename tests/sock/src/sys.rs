@@ -6,10 +6,12 @@
 use std::{
     ffi::CString,
     io::{Error, Result},
-    mem::{size_of, zeroed, MaybeUninit},
+    mem::{size_of, size_of_val, zeroed, MaybeUninit},
     net::SocketAddr,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    ptr, slice,
+    ptr::{self, NonNull},
+    slice,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// The result of a system call.
@@ -51,6 +53,7 @@ plain!(
     u32,
     i32,
     u64,
+    [u8; 8],
     [u32; 9],
     [libc::timespec; 3],
     libc::timespec,
@@ -64,6 +67,21 @@ plain!(
 pub fn unshare_net() -> Result<()> {
     // SAFETY: No pointers.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) } as isize).map(drop)
+}
+
+/// Keeps the calling thread on one processor, if there is that one.
+pub fn pin_to_cpu(cpu: usize) {
+    // SAFETY: Made of integers.
+    let mut set: libc::cpu_set_t = unsafe { zeroed() };
+    for cpu in [cpu, 0] {
+        // SAFETY: The set is valid, and the number of the first few processors fits.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+        // SAFETY: The set is valid for its size.
+        if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) } == 0 {
+            return;
+        }
+    }
+    panic!("cannot choose a processor");
 }
 
 /// Ends this process by SIGALRM after so many seconds, so that a test that hangs does not.
@@ -221,4 +239,67 @@ pub fn clock(id: i32) -> i128 {
 /// A time as nanoseconds.
 pub fn nanoseconds(time: &libc::timespec) -> i128 {
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+/// Memory that a socket shares with the kernel.
+///
+/// # Invariants
+///
+/// `at` is mapped, and may be read and written, for `len` bytes.
+pub struct Mapping {
+    at: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    /// C: `mmap()`.
+    pub fn new(fd: &impl AsRawFd, len: usize) -> Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let fd = fd.as_raw_fd();
+        // SAFETY: A new mapping, which nothing else uses.
+        let at = unsafe { libc::mmap(ptr::null_mut(), len, protection, libc::MAP_SHARED, fd, 0) };
+        if at == libc::MAP_FAILED {
+            return Err(Error::last_os_error());
+        }
+        // INVARIANT: It was just mapped so.
+        Ok(Self {
+            at: NonNull::new(at.cast()).expect("mapped at 0"),
+            len,
+        })
+    }
+
+    /// A word of it.
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset % 4 == 0 && offset + 4 <= self.len);
+        // SAFETY: By the invariant, the offset is within the mapping, which begins at a page. The
+        // kernel reads and writes these words as a whole.
+        unsafe { AtomicU32::from_ptr(self.at.as_ptr().add(offset).cast()) }
+    }
+
+    /// Reads a word, before anything that is read later.
+    pub fn load(&self, offset: usize) -> u32 {
+        self.word(offset).load(Ordering::Acquire)
+    }
+
+    /// Writes a word, after all that was written before.
+    pub fn store(&self, offset: usize, value: u32) {
+        self.word(offset).store(value, Ordering::Release);
+    }
+
+    /// Writes bytes. The kernel is not to read them yet.
+    pub fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.len);
+        // SAFETY: By the invariant, the offset is within the mapping. No Rust reference points
+        // there.
+        unsafe {
+            ptr::copy_nonoverlapping(bytes.as_ptr(), self.at.as_ptr().add(offset), bytes.len())
+        };
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant it is mapped, and nothing points into it.
+        unsafe { libc::munmap(self.at.as_ptr().cast(), self.len) };
+    }
 }

@@ -3,14 +3,13 @@
 //! UDP.
 
 use crate::{
-    env::{ip_batch, Counters, Env, Mode},
+    env::{ip_batch, need_modules, tc, Counters, Env, Mode},
     msg,
     net::{errno, noise, udp_pair, would_block, PATIENCE},
-    skip, sys,
+    sys,
 };
 use std::{
     net::{Ipv4Addr, UdpSocket},
-    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -121,6 +120,52 @@ pub fn segments(env: &Env) {
     );
 }
 
+/// What `UDP_SEGMENT` takes and refuses, and what a receiver with and without `UDP_GRO` gets.
+pub fn segment_limits(env: &Env) {
+    /// Result of the send, and for each read: length and the size of the segments.
+    type Row = (i32, usize, i32, Vec<(usize, Option<i32>)>, u64);
+    let run = |env: &Env| {
+        let mut rows: Vec<Row> = Vec::new();
+        let (sender, receiver, _) = udp_pair(env);
+        sys::set(&receiver, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20).unwrap();
+        for size in [-1, 0, 1, 1000, 1472, 65535, 65536] {
+            let set = sys::set(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, size);
+            rows.push((size, 0, errno(set), Vec::new(), 0));
+        }
+        for gro in [0, 1] {
+            sys::set(&receiver, libc::SOL_UDP, libc::UDP_GRO, gro).unwrap();
+            for size in [0, 1, 100, 1000] {
+                sys::set(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, size).unwrap();
+                for len in [0, 1, 100, 101, 128, 129, 1000, 12_800, 12_801, 65_000] {
+                    let before = Counters::of(env.dev);
+                    let sent = errno(msg::send(&sender, &noise(len, 3), None, &[], 0));
+                    let mut got = Vec::new();
+                    while let Ok(read) = msg::receive(&receiver, libc::MSG_DONTWAIT) {
+                        let size = read.control(libc::SOL_UDP, libc::UDP_GRO);
+                        got.push((read.data.len(), size.map(sys::value_of)));
+                    }
+                    let packets = Counters::of(env.dev).since(before).rx.0;
+                    rows.push((size, len, sent, got, packets));
+                }
+            }
+        }
+        // Without checksums there are no segments.
+        sys::set(&sender, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+        let sent = errno(msg::send(&sender, &noise(3000, 3), None, &[], 0));
+        rows.push((1000, 3000, sent, Vec::new(), 0));
+        rows
+    };
+    let got = run(env);
+    let whole = |row: &&Row| row.2 == 0 && row.1 == 12_800 && row.0 == 100;
+    let [plain, gro]: [&Row; 2] = got.iter().filter(whole).collect::<Vec<_>>()[..]
+        .try_into()
+        .unwrap();
+    assert_eq!(plain.3, vec![(100, None); 128]);
+    assert_eq!(gro.3, [(12_800, Some(100))]);
+    assert_eq!((plain.4, gro.4), (1, 1));
+    assert_eq!(got, env.on_lo(run));
+}
+
 pub fn overflow(env: &Env) {
     const COUNT: u32 = 1000;
     let (sender, receiver, _) = udp_pair(env);
@@ -164,34 +209,21 @@ pub fn budget(env: &Env) {
 /// IP input parts a packet from its sender as well. What is held up before that, by a queue at
 /// ingress, shows whether the device did it.
 pub fn early_budget(env: &Env) {
-    for module in [
+    need_modules(&[
         "ifb",
         "sch_tbf",
         "sch_ingress",
         "act_mirred",
         "cls_matchall",
-    ] {
-        let found = Command::new("modprobe").args(["-q", module]).status();
-        if !found.is_ok_and(|s| s.success()) {
-            skip(&format!("there is no {module}"));
-        }
-    }
+    ]);
     ip_batch("link add held type ifb\nlink set held up\n");
-    for arguments in [
-        // A byte a second once the burst is used up.
-        "qdisc add dev held root tbf rate 8bit burst 2500 limit 1000000".into(),
-        format!("qdisc add dev {} ingress", env.dev),
-        format!(
-            "filter add dev {} parent ffff: matchall action mirred egress redirect dev held",
-            env.dev
-        ),
-    ] {
-        let status = Command::new("tc")
-            .args(arguments.split(' '))
-            .stderr(Stdio::inherit())
-            .status();
-        assert!(status.is_ok_and(|s| s.success()), "tc {arguments}");
-    }
+    // A byte a second once the burst is used up.
+    tc("qdisc add dev held root tbf rate 8bit burst 2500 limit 1000000");
+    tc(&format!("qdisc add dev {} ingress", env.dev));
+    tc(&format!(
+        "filter add dev {} parent ffff: matchall action mirred egress redirect dev held",
+        env.dev
+    ));
     let (sender, receiver, _) = udp_pair(env);
     for _ in 0..20 {
         sender.send(&[1; 1000]).unwrap();

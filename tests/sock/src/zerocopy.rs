@@ -3,9 +3,10 @@
 //! `MSG_ZEROCOPY`.
 
 use crate::{
+    compare::packet_socket,
     env::Env,
     msg,
-    net::{noise, tcp_pair, udp_pair, would_block, PATIENCE},
+    net::{errno, noise, tcp_pair, udp_pair, would_block, PATIENCE},
     sys,
 };
 use std::{io::Read, net::TcpStream, os::fd::AsRawFd, thread, time::Instant};
@@ -74,5 +75,58 @@ pub fn notification(env: &Env) {
     // A packet that stays on the machine is copied when it is received.
     assert_eq!(got.0, [(0, 0, true), (1, 1, true), (2, 2, true)]);
     assert_eq!(got.1, (0, 0, true));
+    assert_eq!(got, env.on_lo(run));
+}
+
+/// What nobody reads, what somebody else sees as well, and what is cut into datagrams.
+pub fn odd(env: &Env) {
+    let run = |env: &Env| {
+        let mut complete = Vec::new();
+        // Refused: the packet comes back within the error.
+        let (sender, receiver, _) = udp_pair(env);
+        drop(receiver);
+        for len in [100, 30_000] {
+            zerocopy(&sender, &noise(len, 10));
+            complete.push(completion(env, &sender));
+            assert_eq!(errno(sender.recv(&mut [0])), libc::ECONNREFUSED);
+        }
+        // Seen by a packet socket, and read late.
+        let capture = packet_socket(libc::SOCK_RAW, env.dev, libc::ETH_P_ALL as u16);
+        let (sender, receiver, _) = udp_pair(env);
+        let data = noise(20_000, 11);
+        for _ in 0..3 {
+            zerocopy(&sender, &data);
+        }
+        // One notification may stand for several.
+        let mut last = None;
+        while last != Some(2) {
+            let (from, to, copied) = completion(env, &sender);
+            assert_eq!(from, last.map_or(0, |l| l + 1));
+            assert!(copied);
+            last = Some(to);
+        }
+        let mut got = vec![0; 40_000];
+        for _ in 0..3 {
+            let len = receiver.recv(&mut got).unwrap();
+            assert!(got[..len] == data, "wrong bytes");
+        }
+        drop(capture);
+        // In segments, with the pages of the sender.
+        sys::set(&sender, libc::SOL_UDP, libc::UDP_SEGMENT, 1000).unwrap();
+        zerocopy(&sender, &data);
+        for segment in data.chunks(1000) {
+            let len = receiver.recv(&mut got).unwrap();
+            assert!(got[..len] == *segment, "wrong bytes");
+        }
+        complete.push(completion(env, &sender));
+        // To a connection that is closed meanwhile.
+        let (client, server) = tcp_pair(env);
+        zerocopy(&client, &data);
+        drop(server);
+        complete.push(completion(env, &client));
+        complete
+    };
+    let got = run(env);
+    assert!(got.iter().all(|(_, _, copied)| *copied), "{got:?}");
     assert_eq!(got, env.on_lo(run));
 }
