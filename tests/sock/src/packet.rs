@@ -208,6 +208,8 @@ fn gone(kind: &str) -> Vec<(&'static str, i64)> {
 pub fn held(env: &Env) {
     env.at_the_end(Check::Nothing);
     need_modules(&["sch_netem", "dummy"]);
+    // A dummy has something to say by itself.
+    env.sysctl("ipv6/conf/default/disable_ipv6", "1");
     let ours = gone("rust_lo");
     let find = |what| ours.iter().find(|(w, _)| *w == what).unwrap().1;
     for what in ["down", "waiting"] {
