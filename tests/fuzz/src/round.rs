@@ -16,6 +16,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     os::unix::fs::FileExt as _,
+    path::Path,
 };
 
 /// Messages of a round.
@@ -200,7 +201,17 @@ impl Round {
                 && walk(&built.bytes)
                     .iter()
                     .any(|seen| oracle::endangers(self.mode, &built.bytes, seen, &ours));
-            if !dangerous {
+            // Both worlds would meet in the namespace of a process that has nothing to do with
+            // them.
+            let astray = self.mode == Mode::Root
+                && walk(&built.bytes).iter().any(|seen| {
+                    let pid = seen.attr_u32(&built.bytes, IFLA_NET_NS_PID);
+                    pid.is_some_and(|pid| {
+                        pid as i32 != sys::thread_id()
+                            && Path::new(&format!("/proc/{pid}")).exists()
+                    })
+                });
+            if !dangerous && !astray {
                 break (from, message);
             }
         };
