@@ -1,0 +1,268 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What goes wrong around the devices: commands that are killed, processors that
+# go away, memory that is full of packets.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+TESTS=(
+	"killed: ip is killed at any moment, and leaves whole devices or none"
+	"hotplug: a processor goes and comes while traffic runs; the counters stay exact"
+	"sockets: buffers full of packets are freed with their sockets, their device gone"
+	"cgroup: a receiver without memory to receive into"
+)
+
+CPU=/sys/devices/system/cpu/cpu1
+
+cleanup_hook()
+{
+	local group=/sys/fs/cgroup/rust_lo-stress
+
+	[ ! -w "$CPU/online" ] || [ "$(cat "$CPU/online")" = 1 ] || echo 1 > "$CPU/online"
+	[ ! -d "$group" ] || rmdir "$group"
+}
+
+killed()
+{
+	local i n all=0 none=0 some=0 users
+
+	remember_namespaces
+	setup_ns A B
+	users=$(cat /sys/module/rust_lo/refcnt)
+	for ((n = 0; n < 40; n++)); do
+		echo "link add k$n type rust_lo"
+		echo "link set k$n up"
+		echo "link set k$n mtu 9000"
+		echo "link set k$n netns $B"
+	done > "$TMP/batch"
+	for ((i = 0; i < 20; i++)); do
+		timeout -s KILL "0.$((RANDOM % 8))$((RANDOM % 10))" ip -n "$A" -batch "$TMP/batch" \
+			> /dev/null 2>&1 || true
+		n=$(rust_lo_links "$A" | wc -l)
+		# One at most is half way.
+		number "devices half way" "$n" -le 1
+		n=$((n + $(rust_lo_links "$B" | wc -l)))
+		case $n in
+		0) none=$((none + 1)) ;;
+		40) all=$((all + 1)) ;;
+		*) some=$((some + 1)) ;;
+		esac
+		# What is there can be used, and removed.
+		if [ -n "$(rust_lo_links "$B")" ]; then
+			batch "$B" <<< "link set $(rust_lo_links "$B" | head -n 1) up"
+			check "traffic" ping_once "$B" 127.0.0.1
+		fi
+		for n in "$A" "$B"; do
+			rust_lo_links "$n" | sed 's/^/link del /' > "$TMP/del"
+			timeout -s KILL "0.$((RANDOM % 2))$((RANDOM % 10))" ip -n "$n" -batch "$TMP/del" \
+				> /dev/null 2>&1 || true
+			rust_lo_links "$n" | sed 's/^/link del /' | batch "$n"
+			equal "devices left" "" "$(rust_lo_links "$n")"
+		done
+	done
+	say "killed before the first device $none times, after the last $all, between $some"
+	number "times killed between" "$some" -gt 0
+	equal "users of the module" "$users" "$(cat /sys/module/rust_lo/refcnt)"
+	ip netns del "$A"
+	ip netns del "$B"
+	namespaces_freed
+}
+
+# flood PORT COUNT: so many datagrams to a socket, one after the other, as
+# nothing may be dropped. Prints how many came.
+flood()
+{
+	cat > "$TMP/flood-$1.py" <<- EOF
+		import socket
+		rx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		rx.bind(("127.0.0.1", $1))
+		rx.settimeout(20)
+		tx = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		n = 0
+		for i in range($2):
+		    tx.sendto(b"x" * 72, ("127.0.0.1", $1))
+		    n += len(rx.recv(100)) // 72
+		print(n)
+	EOF
+	in_ns "$NS" python3 "$TMP/flood-$1.py" > "$TMP/flood-$1"
+}
+
+hotplug()
+{
+	local before=0 turns=0 i pids=() sum=0 count=4000
+
+	need python3
+	[ -w "$CPU/online" ] || skip "there is no second processor to take away"
+	setup_loopback NS
+	for i in 1 2 3 4; do
+		flood "700$i" "$count" &
+		pids+=("$!")
+	done
+	echo "${pids[*]}" | xargs -n 1 >> "$TMP/pids"
+	while kill -0 "${pids[@]}" 2> /dev/null; do
+		echo 0 > "$CPU/online"
+		counters "$NS" rlo0
+		number "packets, after $before" "$rx_packets" -ge "$before"
+		before=$rx_packets
+		echo 1 > "$CPU/online"
+		counters "$NS" rlo0
+		number "packets, after $before" "$rx_packets" -ge "$before"
+		before=$rx_packets
+		turns=$((turns + 1))
+	done
+	for i in "${pids[@]}"; do
+		check "a flood comes to its end" wait "$i"
+	done
+	for i in 1 2 3 4; do
+		sum=$((sum + $(cat "$TMP/flood-700$i")))
+	done
+	say "$turns times"
+	number "times that the processor went" "$turns" -gt 2
+	counters "$NS" rlo0
+	equal "datagrams that came" "$((4 * count))" "$sum"
+	equal "packets and bytes received" "$sum $((sum * 100))" "$rx_packets $rx_bytes"
+	equal "packets and bytes sent" "$sum $((sum * 100))" "$tx_packets $tx_bytes"
+	equal "dropped" "0 0" "$rx_dropped $tx_dropped"
+}
+
+# Pages in the buffers of UDP and TCP sockets, in all namespaces.
+pages()
+{
+	awk '/^(TCP|UDP):/ { for (i = 2; i < NF; i += 2) if ($i == "mem") n += $(i + 1) } END { print n }' \
+		/proc/net/sockstat
+}
+
+# objects: packets in memory.
+objects()
+{
+	local slab=/sys/kernel/slab/skbuff_head_cache
+
+	echo 1 > "$slab/shrink"
+	awk '{ print $1 }' "$slab/objects"
+}
+
+# fill: starts what fills sockets until they take no more, and holds them.
+fill()
+{
+	cat > "$TMP/fill.py" <<- EOF
+		import socket, time
+		RCVBUFFORCE = 33
+		held = []
+		for i in range(20):
+		    rx = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		    rx.setsockopt(socket.SOL_SOCKET, RCVBUFFORCE, 2 << 20)
+		    rx.bind(("::", 0))
+		    tx = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		    for n in range(600):
+		        tx.sendto(b"x" * 3000, (("::1", "::ffff:127.0.0.1")[i % 2], rx.getsockname()[1]))
+		    held.append((rx, tx))
+		for i in range(20):
+		    listener = socket.socket(socket.AF_INET6)
+		    listener.bind(("::", 0))
+		    listener.listen()
+		    tx = socket.socket(socket.AF_INET6)
+		    tx.connect((("::1", "::ffff:127.0.0.1")[i % 2], listener.getsockname()[1]))
+		    rx, _ = listener.accept()
+		    tx.setblocking(False)
+		    try:
+		        while True:
+		            tx.send(b"x" * 65536)
+		    except BlockingIOError:
+		        pass
+		    held.append((rx, tx, listener))
+		print("full", flush=True)
+		time.sleep(1000)
+	EOF
+	in_ns "$NS" python3 "$TMP/fill.py" > "$TMP/full" 2>> "$TMP/log" &
+	filler=$!
+	echo "$filler" >> "$TMP/pids"
+	WAIT_TIMEOUT=60 wait_for grep -q full "$TMP/full" || fail "sockets are filled: $(cat "$TMP/log")"
+}
+
+few_pages()
+{
+	[ "$(pages)" -le $((PAGES + 100)) ]
+}
+
+few_objects()
+{
+	[ "$(objects)" -le $((OBJECTS + 200)) ]
+}
+
+sockets()
+{
+	need python3
+	[ -e /sys/kernel/slab/skbuff_head_cache ] || skip "no slab of its own for packets"
+	remember_namespaces
+	OBJECTS=$(objects)
+	PAGES=$(pages)
+	setup_loopback NS
+	fill
+	say "$(($(pages) - PAGES)) pages and $(($(objects) - OBJECTS)) packets held"
+	number "pages in use" "$(pages)" -gt $((PAGES + 5000))
+	number "packets in use" "$(objects)" -gt $((OBJECTS + 2000))
+	# It still works, though not for them.
+	check "ping" ping_once "$NS" 127.0.0.1
+	check "its device goes" timeout 20 ip -n "$NS" link del rlo0
+	batch "$NS" <<- EOF
+		link add rlo0 type rust_lo
+		link set rlo0 up
+	EOF
+	grown "$NS" rlo0 ping_once "$NS" ::1
+	pkill -KILL -P "$filler" || true
+	kill -KILL "$filler" 2> /dev/null || true
+	wait "$filler" 2> /dev/null || true
+	check "buffers are given back" wait_for few_pages
+	check "packets are freed" wait_for few_objects
+	check "devices go" ip -n "$NS" link del rlo0
+	ip netns del "$NS"
+	WAIT_TIMEOUT=60 namespaces_freed
+}
+
+# A TCP stream to a reader whose group has hardly any memory: slow, but no end
+# to it, and all is given back.
+cgroup()
+{
+	local group=/sys/fs/cgroup/rust_lo-stress sum
+
+	need python3
+	mkdir "$group" 2> /dev/null || skip "there are no control groups of version 2"
+	[ -w "$group/memory.max" ] || {
+		echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+		[ -w "$group/memory.max" ]
+	} 2> /dev/null || skip "no group has a limit of memory"
+	setup_loopback NS
+	PAGES=$(pages)
+	cat > "$TMP/reader.py" <<- EOF
+		import socket, time, hashlib
+		listener = socket.socket(socket.AF_INET)
+		listener.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+		listener.bind(("127.0.0.1", 7000))
+		listener.listen()
+		rx, _ = listener.accept()
+		time.sleep(2)
+		sum = hashlib.md5()
+		while data := rx.recv(65536):
+		    sum.update(data)
+		print(sum.hexdigest())
+	EOF
+	head -c 4000000 /dev/urandom > "$TMP/data"
+	# shellcheck disable=SC2016 # for the shell in the group
+	in_ns "$NS" sh -c 'echo $$ > "$1/cgroup.procs"; exec python3 "$2"' - "$group" "$TMP/reader.py" \
+		> "$TMP/sum" 2>> "$TMP/log" &
+	echo "$!" >> "$TMP/pids"
+	wait_for listening "$NS" -t 7000
+	# What it has now and a little, of which its socket gets nothing.
+	echo "$(($(cat "$group/memory.current") + 300000))" > "$group/memory.max"
+	background in_ns "$NS" socat -u "OPEN:$TMP/data" TCP:127.0.0.1:7000
+	WAIT_TIMEOUT=60 wait_for test -s "$TMP/sum" || fail "the reader has all: $(cat "$TMP/log")"
+	sum=$(md5sum < "$TMP/data")
+	equal "what it has read" "${sum%% *}" "$(cat "$TMP/sum")"
+	say "limit met: $(xargs < "$group/memory.events")"
+	check "buffers are given back" wait_for few_pages
+	check "the group is empty" wait_for rmdir "$group"
+}
+
+run_tests "$@"
