@@ -38,8 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell \
-	test test-debug test-kcsan kunit fuzz cost mutants matrix update distclean help check-kdir
+	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell test test-debug test-kcsan kunit fuzz cost mutants matrix chaos update distclean help check-kdir
 
 ifdef STOCK
 
@@ -158,6 +157,13 @@ test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
 	@qemu/vm --kernel $* --timeout 7200 env TEST_TIMEOUT=1800 WAIT_TIMEOUT=120 tests/run $(TESTS)
 
+# On the kernel that looks for faults while it runs, if there is one.
+SECONDS = 600
+DEBUG = $(wildcard qemu/debug-kernel)
+chaos: $(if $(DEBUG),debug-kernel,stock-module) tools
+	@qemu/vm $(if $(DEBUG),--kernel debug) --timeout $$(($(SECONDS) + 1800)) \
+		env CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) tests/chaos.sh
+
 # Against lo, in one boot in which time counts instructions.
 cost: stock-module
 	@qemu/vm --icount tests/pktgen-ratio
@@ -198,6 +204,7 @@ help:
 	@echo '  test-kcsan        the same on one that finds data races'
 	@echo '  debug-kernel      that kernel alone (15 minutes, once), with the module for it'
 	@echo '  kcsan-kernel      the other one'
+	@echo '  chaos             everything at once for SECONDS (default 600), SEED for the same again'
 	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'

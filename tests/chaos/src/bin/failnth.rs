@@ -172,7 +172,6 @@ impl Stage {
 
     fn make_up(&mut self) -> Result<()> {
         self.make()?;
-        self.here.1.up(self.index, true)?;
         self.here.1.up(self.index, true)
     }
 
@@ -187,9 +186,9 @@ impl Stage {
         answer.is_err_and(|e| e.raw_os_error() != Some(libc::EOPNOTSUPP))
     }
 
-    /// Nothing holds the module.
+    /// Nothing holds the module, if it is one.
     fn unused(&self) -> bool {
-        module::users(&self.kind).is_ok_and(|n| n == "0")
+        module::users(&self.kind).map_or(true, |n| n == "0")
     }
 
     /// A device that was brought up without a fault carries localhost.

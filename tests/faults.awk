@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Takes out of a kernel log what the kernel says of itself when allocations are
+# made to fail: between the marks of faults.sh, and these reports alone.
+
+/rust_lo-tests: faults begin/ { injecting = 1 }
+/rust_lo-tests: faults end/ { injecting = 0 }
+
+# One line: references are counted without the stacks that took them.
+injecting && /ref_tracker: memory allocation failure, unreliable refcount tracker/ { next }
+
+# With a stack: of the allocators of modules and of per-CPU data, and of
+# __dev_change_net_namespace(), which is past the point where it could fail.
+injecting && /vmalloc error: |percpu: allocation failed|page allocation failure: |WARNING: .*__dev_change_net_namespace/ {
+	report = 1
+	lines = 0
+}
+report {
+	if (/<\/TASK>|---\[ end trace/ || ++lines > 80)
+		report = 0
+	next
+}
+{ print }
