@@ -4,6 +4,8 @@
 # Errors on demand: each allocation of an operation fails in turn, and notifiers
 # refuse. For kernels with fault injection (qemu/vm --kernel debug). What the
 # kernel itself has to say to that is taken out of its log by faults.awk.
+#
+# FAULTS_EVERY=N takes only each N-th allocation of insmod, which has most.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -72,7 +74,7 @@ each_allocation()
 load_faults()
 {
 	unload
-	each_allocation load rust_lo "$RUST_LO_KO" "numdevs=3 up=1"
+	each_allocation --every "${FAULTS_EVERY:-1}" load rust_lo "$RUST_LO_KO" "numdevs=3 up=1"
 	check "insmod" insmod "$RUST_LO_KO"
 	setup_loopback NS
 	grown "$NS" rlo0 ping_once "$NS" 127.0.0.1

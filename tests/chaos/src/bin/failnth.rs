@@ -2,13 +2,13 @@
 
 //! Makes every allocation of an operation fail, one at a time.
 //!
-//! `failnth OPERATION KIND [MODULE PARAMETERS]`: OPERATION is `load` (of the file MODULE, which
+//! `failnth [--every N] OPERATION KIND [MODULE PARAMETERS]`: OPERATION is `load` (of the file MODULE, which
 //! has the kind), `newlink`, `open`, `move` or `dellink`, of a device of the kind. It is done again and
 //! again, and the kernel told to let the first allocation fail, then the second and so on, until
 //! it comes to its end without a failure (`/proc/thread-self/fail-nth`, see
 //! Documentation/fault-injection/fault-injection.rst). Each time it is either refused, and then
 //! nothing has changed and the next attempt succeeds; or the kernel got along, and then it is
-//! done.
+//! done. With `--every` only each N-th allocation is taken, of those that come after the first N.
 //!
 //! The system calls are made by this program itself, as the setting is one of the thread.
 
@@ -243,7 +243,7 @@ fn step(o: &Operation, s: &mut Stage, fault: &Fault, n: u32, c: &mut Counts) -> 
     Ok(met)
 }
 
-fn every_allocation(operation: &Operation, stage: &mut Stage) -> Result<bool> {
+fn every_allocation(operation: &Operation, stage: &mut Stage, every: u32) -> Result<bool> {
     let (fault, mut counts) = (Fault::new()?, Counts::default());
     // Once without, for what is allocated once: here, and in the kernel.
     for _ in 0..2 {
@@ -251,9 +251,10 @@ fn every_allocation(operation: &Operation, stage: &mut Stage) -> Result<bool> {
         (operation.run)(stage)?;
         (operation.undo)(stage)?;
     }
-    let mut n = 1;
+    let (mut n, mut failed) = (1, 0);
     while step(operation, stage, &fault, n, &mut counts)? {
-        n += 1;
+        failed += 1;
+        n += if n < every { 1 } else { every };
         if n > LIMIT {
             return Err(Error::other("there is no end to it"));
         }
@@ -263,7 +264,7 @@ fn every_allocation(operation: &Operation, stage: &mut Stage) -> Result<bool> {
          saying so, {} wrong",
         operation.name,
         stage.kind,
-        n - 1,
+        failed,
         counts.refused,
         counts.coped,
         counts.unsaid,
@@ -273,18 +274,22 @@ fn every_allocation(operation: &Operation, stage: &mut Stage) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    let mut args = env::args().skip(1);
+    let mut args = env::args().skip(1).peekable();
+    let mut every = Some(1);
+    if args.next_if(|a| a == "--every").is_some() {
+        every = args.next().and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+    }
     let name = args.next().unwrap_or_default();
     let operation = OPERATIONS.iter().find(|o| o.name == name);
-    let (Some(operation), Some(stage)) = (operation, Stage::new(args)) else {
+    let (Some(operation), Some(every), Some(stage)) = (operation, every, Stage::new(args)) else {
         let names: Vec<_> = OPERATIONS.iter().map(|o| o.name).collect();
         eprintln!(
-            "usage: failnth {} KIND [MODULE PARAMETERS]",
+            "usage: failnth [--every N] {} KIND [MODULE PARAMETERS]",
             names.join("|")
         );
         return ExitCode::from(2);
     };
-    match stage.and_then(|mut stage| every_allocation(operation, &mut stage)) {
+    match stage.and_then(|mut stage| every_allocation(operation, &mut stage, every)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {

@@ -319,3 +319,29 @@ impl Worker<'_> {
         rtnl.address(add, index, address, len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the first operations of a worker.
+    fn first(seed: u64) -> Vec<&'static str> {
+        let mut random = Random::new(seed);
+        (0..1000)
+            .map(|_| choose(OPERATIONS, &mut random).0)
+            .collect()
+    }
+
+    #[test]
+    fn operations_follow_from_the_seed() {
+        assert_eq!(first(7), first(7));
+        assert_ne!(first(7), first(8));
+    }
+
+    #[test]
+    fn every_kind_is_chosen() {
+        for operation in OPERATIONS {
+            assert!(first(1).contains(&operation.0), "{}", operation.0);
+        }
+    }
+}
