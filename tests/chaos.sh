@@ -67,10 +67,11 @@ leaks()
 	cat "$file"
 }
 
-# Sockets of the initial namespace, and the memory of all of them.
+# Sockets of the initial namespace. What memory they have is of all namespaces,
+# and kept for each processor.
 sockets()
 {
-	grep -hE '^(TCP|UDP|RAW|FRAG)' /proc/net/sockstat | sed -E 's/ (tw|alloc) [0-9]+//g'
+	grep -hE '^(TCP|UDP|RAW|FRAG)' /proc/net/sockstat | sed -E 's/ (tw|alloc|mem) [0-9]+//g'
 }
 
 sockets_as_before()
