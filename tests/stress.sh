@@ -187,7 +187,7 @@ fill()
 	WAIT_TIMEOUT=60 wait_for grep -q full "$TMP/full" || fail "sockets are filled: $(cat "$TMP/log")"
 }
 
-# Each processor keeps some (SK_MEMORY_PCPU_RESERVE, include/net/sock.h).
+# Each processor keeps some (SK_MEMORY_PCPU_RESERVE, include/net/proto_memory.h).
 few_pages()
 {
 	[ "$(pages)" -le $((PAGES + 512 * $(nproc))) ]
