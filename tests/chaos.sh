@@ -84,7 +84,7 @@ chaos()
 	local slab args lost object
 	declare -A BEFORE
 
-	[ -x "$PROGRAM" ] || fail "$PROGRAM is not built: make tools"
+	[ -x "$PROGRAM" ] || { fail "$PROGRAM is not built: make tools"; return; }
 	args=(--seconds "$CHAOS_SECONDS")
 	[ -z "${CHAOS_SEED:-}" ] || args+=(--seed "$CHAOS_SEED")
 	[ -z "${CHAOS_WORKERS:-}" ] || args+=(--workers "$CHAOS_WORKERS")
@@ -106,6 +106,9 @@ chaos()
 	wait_for sockets_as_before || equal "sockets" "$SOCKETS" "$(sockets)"
 	# Time-wait, and RCU.
 	wait_for no_grown_slabs || fail "leaked: $(grown_slabs)"
+	for slab in $SLABS; do
+		echo "$slab ${BEFORE[$slab]} to $(objects "$slab"),"
+	done | xargs echo "# objects:"
 	leaks > "$TMP/leaks"
 	while read -r object; do
 		[[ $lost == *"$object"* ]] || fail "$(grep -A 20 -F "$object" "$TMP/leaks")"
