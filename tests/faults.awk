@@ -16,7 +16,7 @@ injecting && /vmalloc error: |percpu: allocation failed|page allocation failure:
 	lines = 0
 }
 report {
-	if (/<\/TASK>|---\[ end trace/ || ++lines > 80)
+	if (/<\/TASK>|---\[ end trace/ || ++lines > 200)
 		report = 0
 	next
 }
