@@ -29,7 +29,7 @@ objects()
 	awk '{ print $1 }' "$slab/objects"
 }
 
-# The slabs with more than 200 objects beyond those in BEFORE: chaos makes
+# The slabs with more than 50 objects beyond those in BEFORE: chaos makes
 # thousands of each.
 grown_slabs()
 {
@@ -37,7 +37,7 @@ grown_slabs()
 
 	for slab in $SLABS; do
 		now=$(objects "$slab")
-		[ "$now" -le $((BEFORE[$slab] + 200)) ] || echo "$slab: ${BEFORE[$slab]} objects before, $now after"
+		[ "$now" -le $((BEFORE[$slab] + 50)) ] || echo "$slab: ${BEFORE[$slab]} objects before, $now after"
 	done
 }
 
