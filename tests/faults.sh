@@ -40,10 +40,38 @@ cleanup_hook()
 		cat "$TMP/modprobe" > "$MODPROBE"
 		mark end
 	fi
+	for file in "$DEBUGFS"/fail*/reject-{start,end}; do
+		[ ! -e "$file" ] || echo 0 > "$file"
+	done
 	for file in "$ACTIONS"/*/error; do
 		[ ! -e "$file" ] || echo 0 > "$file"
 	done
 	[ ! -d /sys/module/netdev_notifier_error_inject/holders ] || rmmod netdev-notifier-error-inject
+}
+
+# spare SYMBOL: the allocations of that function of the kernel do not fail.
+spare()
+{
+	local attribute range
+
+	range=$(sort /proc/kallsyms | grep -A 1 -m 1 -E " [tT] $1\$" | awk '{ print "0x" $1 }' | xargs)
+	for attribute in failslab fail_page_alloc; do
+		[ -e "$DEBUGFS/$attribute/reject-start" ] ||
+			skip "the kernel cannot spare $1 (CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)"
+		echo 32 > "$DEBUGFS/$attribute/stacktrace-depth"
+		echo "${range% *}" > "$DEBUGFS/$attribute/reject-start"
+		echo "${range#* }" > "$DEBUGFS/$attribute/reject-end"
+	done
+}
+
+# Past the point where it could be undone, __dev_change_net_namespace()
+# (net/core/dev.c) renames the device in sysfs. Out of memory, that says
+# WARN_ON() and leaves sysfs with the tag of the old namespace: used after free
+# when that one is gone (kernfs_name_compare()), with any device.
+move_allocations()
+{
+	[ ! -d "$DEBUGFS/failslab" ] || spare device_rename
+	each_allocation move "$1"
 }
 
 # each_allocation ARGUMENT...: of failnth.
@@ -92,7 +120,7 @@ open()
 
 move()
 {
-	each_allocation move rust_lo
+	move_allocations rust_lo
 }
 
 dellink()
@@ -105,16 +133,17 @@ peer()
 	local operation
 
 	modprobe dummy numdummies=0 2> /dev/null || true
-	for operation in newlink open move dellink; do
+	for operation in newlink open dellink; do
 		each_allocation "$operation" dummy
 	done
+	move_allocations dummy
 }
 
 freed()
 {
 	remember_namespaces
 	each_allocation open rust_lo
-	each_allocation move rust_lo
+	move_allocations rust_lo
 	check "rmmod" unload
 	namespaces_freed
 }
