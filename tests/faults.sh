@@ -54,7 +54,11 @@ spare()
 {
 	local attribute range
 
-	range=$(sort /proc/kallsyms | grep -A 1 -m 1 -E " [tT] $1\$" | awk '{ print "0x" $1 }' | xargs)
+	# Up to the symbol after it.
+	range=$(sort /proc/kallsyms | awk -v name="$1" '
+		start && !end { end = $1 }
+		$3 == name { start = $1 }
+		END { print "0x" start, "0x" end }')
 	for attribute in failslab fail_page_alloc; do
 		[ -e "$DEBUGFS/$attribute/reject-start" ] ||
 			skip "the kernel cannot spare $1 (CONFIG_FAULT_INJECTION_STACKTRACE_FILTER)"
