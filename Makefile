@@ -38,7 +38,8 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell test test-debug test-kcsan kunit fuzz cost mutants matrix chaos update distclean help check-kdir
+	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell \
+	test test-debug test-kcsan kunit fuzz chaos cost mutants matrix update distclean help check-kdir
 
 ifdef STOCK
 
