@@ -149,6 +149,7 @@ kunit: debug-kernel
 
 # Messages of rtnetlink: COUNT of them, from SEED if one is given.
 fuzz: COUNT = 100000
+fuzz: SEED = any
 fuzz: stock-module tools
 	@qemu/vm --timeout 7200 "FUZZ_COUNT=$(COUNT) FUZZ_SEED=$(SEED) TEST_TIMEOUT=7000 tests/run fuzz"
 

@@ -3,7 +3,7 @@
 #
 # rtnetlink messages for the kind rust_lo, good and damaged: tests/fuzz, a
 # program in Rust. FUZZ_COUNT messages (default: 2000) from FUZZ_SEED (default:
-# another one each time; it is printed).
+# 1, so that a run that failed can be had again; "any" for another one each time).
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,13 +19,14 @@ WAIT_TIMEOUT=120
 
 messages()
 {
-	local before
+	local before seed=(--seed "${FUZZ_SEED:-1}")
 
+	[ "${FUZZ_SEED:-}" != any ] || seed=()
 	[ -x "$PROGRAM" ] || { fail "$PROGRAM is built: make tools"; return; }
 	remember_namespaces
 	before=$(ip -o link | sort)
 	# What it prints is diagnostics already.
-	"$PROGRAM" --count "${FUZZ_COUNT:-2000}" ${FUZZ_SEED:+--seed "$FUZZ_SEED"} ||
+	"$PROGRAM" --count "${FUZZ_COUNT:-2000}" "${seed[@]}" ||
 		fail "fuzz found nothing"
 	namespaces_freed "the namespaces of the fuzzer"
 	equal "devices of the initial namespace" "$before" "$(ip -o link | sort)"
