@@ -141,7 +141,7 @@ kselftests: stock-module
 	@qemu/root run -- tests/kselftests/build "$$(qemu/kernel source)"
 
 test: stock-module tools kselftests
-	@qemu/vm tests/run
+	@qemu/vm --timeout 3600 tests/run
 
 # The KUnit tests of the abstractions.
 kunit: debug-kernel
