@@ -159,11 +159,10 @@ test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
 	@qemu/vm --kernel $* --timeout 7200 env TEST_TIMEOUT=1800 WAIT_TIMEOUT=120 tests/run $(TESTS)
 
-# On the kernel that looks for faults while it runs, if there is one.
-SECONDS = 600
-DEBUG = $(wildcard qemu/debug-kernel)
-chaos: $(if $(DEBUG),debug-kernel,stock-module) tools
-	@qemu/vm $(if $(DEBUG),--kernel debug) --timeout $$(($(SECONDS) + 1800)) \
+# On the kernel that looks for faults while it runs.
+chaos: SECONDS = 600
+chaos: debug-kernel tools
+	@qemu/vm --kernel debug --timeout $$(($(SECONDS) + 1800)) \
 		env CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) tests/chaos.sh
 
 # Against lo, in one boot in which time counts instructions.

@@ -207,9 +207,10 @@ martian_counts()
 
 martians()
 {
-	local what before after
+	local what before after cost
 
 	need python3
+	cost=$(sysctl -n net.core.message_cost)
 	for what in lo rlo0 preferred; do
 		setup_host "$what"
 		receiver
@@ -227,7 +228,7 @@ martians()
 		equal "$what: martians counted, to and from" "3 2" \
 			"$((after[0] - before[0])) $((after[1] - before[1]))"
 		matches "$what: log" 'martian source.*127\.0\.0\.1.*wire' "$(log_since)"
-		sysctl -q -w net.core.message_cost=5
+		sysctl -q -w net.core.message_cost="$cost"
 		ip netns del "$PEER"
 	done
 }
