@@ -331,14 +331,16 @@ impl<T: Operations> Adapter<T> {
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: By the function's safety requirement; transparent wrapper.
         let registering = unsafe { &*dev.cast::<Registering<T>>() };
-        // SAFETY: As above; there is room for the private data, which is not made yet.
-        let slot = unsafe { bindings::netdev_priv(dev) }.cast::<T::Private>();
+        // SAFETY: As above; there is room for the private data, aligned (see `PRIV_SIZE`), which
+        // nobody looks at before it is made, here. `'static` is for what does not move until it is
+        // dropped, as a `net_device` never does; the reference ends with this function.
+        let slot: &'static mut MaybeUninit<T::Private> =
+            unsafe { &mut *bindings::netdev_priv(dev).cast() };
 
+        // On an error the slot is left alone: `register_netdevice()` calls `priv_destructor` only
+        // after an `ndo_init` that succeeded.
         from_result(|| {
-            // SAFETY: The slot is valid, aligned (see `PRIV_SIZE`) and does not move, as a
-            // `net_device` never does. On an error it is left alone: `register_netdevice()` calls
-            // `priv_destructor` only after an `ndo_init` that succeeded.
-            unsafe { T::init(registering, &rtnl).__pinned_init(slot) }?;
+            slot.write_pin_init(T::init(registering, &rtnl))?;
             Ok(0)
         })
     }
