@@ -17,6 +17,9 @@
     unreachable_pub,
     unsafe_op_in_unsafe_fn
 )]
+// As the kernel does in rust/bindings/lib.rs.
+#![cfg_attr(not(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES), allow(unknown_lints))]
+#![allow(unnecessary_transmutes)]
 
 use kernel::ffi;
 

@@ -159,7 +159,9 @@ macro_rules! module_params {
         const _: () = {
             const TEXT: &str = $text;
             #[link_section = ".modinfo"]
-            #[used]
+            // Like those of module!: the linker's kind gets a section of its own, and modpost
+            // reads but one.
+            #[used(compiler)]
             static BYTES: [u8; TEXT.len()] = $crate::net::param::modinfo(TEXT);
         };
     };
@@ -175,7 +177,7 @@ macro_rules! module_params {
         const _: () = {
             const NAME: &::kernel::str::CStr = ::kernel::c_str!(::core::stringify!($name));
             #[link_section = "__param"]
-            #[used]
+            #[used(compiler)]
             static ENTRY: $crate::net::param::Entry =
                 $crate::module_params!(@entry $name NAME $type $($min $max)?);
         };
