@@ -345,7 +345,7 @@ short()
 		equal "by BPF" "0 0 0 0" "$(cat "$TMP/since")"
 	fi
 	check "the device works on" ping_once "$NS" 10.9.0.100
-	check "the device is removed" timeout 20 ip -n "$NS" link del rlo0
+	check "the device is removed" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
 }
 
 paged()
@@ -434,30 +434,22 @@ delayed()
 	check "packets are held back" fill
 	check "more packets are held back" fill_more
 	start=$SECONDS
-	check "ip link del" timeout 20 ip -n "$NS" link del rlo0
+	check "ip link del" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
 	number "seconds" "$((SECONDS - start))" -lt 15
 	equal "copies that arrived" 0 "$(copies)"
-	kill_users
+	end_background
 	ip netns del "$NS"
 	ip netns del "$PEER"
 
 	# Those of its own sockets keep a namespace, on lo as well. So with others only.
 	setup_wire
 	check "packets are held back" fill
-	kill_users
+	end_background
 	start=$SECONDS
-	check "ip netns del" timeout 20 ip netns del "$NS"
+	check "ip netns del" timeout "$WAIT_TIMEOUT" ip netns del "$NS"
 	ip netns del "$PEER"
 	namespaces_freed
 	equal "copies that arrived" 0 "$(copies)"
-}
-
-# What runs in the namespaces would keep them.
-kill_users()
-{
-	xargs -r -n 1 pkill -P < "$TMP/pids" || true
-	xargs -r kill < "$TMP/pids" 2> /dev/null || true
-	: > "$TMP/pids"
 }
 
 outlived()
@@ -480,7 +472,7 @@ outlived()
 	counters "$NS" rlo0
 	number "packets of the device" "$rx_packets" -ge 8
 	start=$SECONDS
-	check "ip link del" timeout 20 ip -n "$NS" link del rlo0
+	check "ip link del" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
 	number "seconds" "$((SECONDS - start))" -lt 8
 	# It gives them back to a device that is no more (ifb_ri_tasklet(), drivers/net/ifb.c).
 	wait_for handed_back
@@ -546,7 +538,7 @@ storm()
 		number "rounds on $dev" "$((rx_packets - before))" -gt 100
 		[ "$dev" = rlo0 ] || in_ns "$NS" tc filter del dev lo ingress
 	done
-	check "ip link del" timeout 20 ip -n "$NS" link del rlo0
+	check "ip link del" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
 	equal "copies that arrived" 1 "$(copies)"
 }
 

@@ -27,7 +27,14 @@ ksft_skip=4
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 : "${RUST_LO_KO:=$TESTS_DIR/../build/$(uname -r)/rust_lo.ko}"
-: "${WAIT_TIMEOUT:=20}"
+
+# Of how many a test makes a crowd, and the time to wait for what takes a moment
+# (seconds). KSFT_MACHINE_SLOW is what netdev's CI sets on debug kernels.
+if [ -n "${KSFT_MACHINE_SLOW:-}" ]; then
+	: "${CROWD:=20}" "${WAIT_TIMEOUT:=120}"
+else
+	: "${CROWD:=100}" "${WAIT_TIMEOUT:=20}"
+fi
 
 ##############################################################################
 # Checks
@@ -276,6 +283,21 @@ background()
 	echo "$!" >> "$TMP/pids"
 }
 
+# end_background: that, and what it has started.
+end_background()
+{
+	local pid
+
+	[ -s "$TMP/pids" ] || return 0
+	while read -r pid; do
+		pkill -P "$pid" || true
+		kill "$pid" || true
+	done < "$TMP/pids" 2> /dev/null
+	# shellcheck disable=SC2046
+	wait $(cat "$TMP/pids") 2> /dev/null || true
+	: > "$TMP/pids"
+}
+
 # A server that sends back what it gets, for TCP and UDP, IPv4 and IPv6.
 echo_server()
 {
@@ -379,7 +401,7 @@ loaded()
 unload()
 {
 	: > "$FILE_TMP/reload"
-	! loaded || timeout 60 rmmod rust_lo
+	! loaded || timeout $((WAIT_TIMEOUT * 3)) rmmod rust_lo
 }
 
 # load [PARAMETER...]: the module afresh. Whatever a test leaves is put right
@@ -413,17 +435,11 @@ log_since()
 
 __cleanup()
 {
-	local status=$1 pid ns
+	local status=$1 ns
 
 	trap - EXIT ERR
 	set +e
-	if [ -s "$TMP/pids" ]; then
-		while read -r pid; do
-			# The command, and what it has started.
-			pkill -P "$pid"
-			kill "$pid"
-		done < "$TMP/pids" 2> /dev/null
-	fi
+	end_background
 	cleanup_hook
 	if [ -s "$TMP/namespaces" ]; then
 		# What servers have forked; without a loopback it would stay.
@@ -435,8 +451,6 @@ __cleanup()
 	for ns in $(rust_lo_links); do
 		[ "$ns" = rust_lo0 ] || ip link del "$ns"
 	done
-	# shellcheck disable=SC2046
-	wait $(cat "$TMP/pids" 2> /dev/null) 2> /dev/null
 	rm -rf "$TMP"
 	exit "$status"
 }

@@ -21,7 +21,7 @@ TESTS=(
 	"left: freed after its device has left, and the device lives on"
 	"lo_up: freed with lo up beside the device"
 	"sockets: freed once the last socket is closed"
-	"hundred: a hundred namespaces at once, all freed"
+	"crowd: a hundred namespaces at once, all freed"
 )
 
 cleanup_hook()
@@ -221,25 +221,22 @@ sockets()
 	ip netns del "$NS"
 	check "the connection lives" still_open one
 	check "the connection lives" still_open two
-	# shellcheck disable=SC2046
-	pkill -P "$(xargs < "$TMP/pids" | tr ' ' ,)" || true
-	# shellcheck disable=SC2046
-	kill $(cat "$TMP/pids") 2> /dev/null || true
+	end_background
 	namespaces_freed
 }
 
-hundred()
+crowd()
 {
 	local i j
 
 	remember_namespaces
 	setup_ns NS
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < CROWD; i++)); do
 		echo "netns add $NS-$i"
 		echo "link add rlo$i netns $NS-$i up type rust_lo"
 	done > "$TMP/make"
 	for ((j = 0; j < 2; j++)); do
-		for ((i = j; i < 100; i += 2)); do
+		for ((i = j; i < CROWD; i += 2)); do
 			# Of every four one is empty, one has a device up, one down, and
 			# one that came from elsewhere.
 			case $((i % 4)) in
@@ -249,7 +246,7 @@ hundred()
 			esac
 		done | sed -n 's/^-n \([^ ]*\) \(.*\)/ip -n \1 \2/p' > "$TMP/change$j"
 	done
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < CROWD; i++)); do
 		echo "$NS-$i" >> "$TMP/namespaces"
 		echo "netns del $NS-$i"
 	done > "$TMP/remove"
@@ -259,8 +256,8 @@ hundred()
 	bash -e "$TMP/change1"
 	wait "$!"
 	check "removed" ip -batch "$TMP/remove"
-	WAIT_TIMEOUT=60
-	namespaces_freed "a hundred namespaces"
+	WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3))
+	namespaces_freed "$CROWD namespaces"
 }
 
 run_tests "$@"

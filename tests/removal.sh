@@ -13,7 +13,7 @@ TESTS=(
 	"delete: ip link del under full traffic"
 	"routes: rmmod with routes, rules, neighbours, qdiscs and filters on the device"
 	"freed: the namespaces are freed after rmmod"
-	"hundred: from a hundred namespaces, in ten turns"
+	"crowd: from a hundred namespaces, in turns of ten"
 )
 
 # removed: rmmod does not hang, and nothing is left.
@@ -21,7 +21,7 @@ removed()
 {
 	local start=$SECONDS ns
 
-	check "rmmod" timeout 20 rmmod rust_lo
+	check "rmmod" timeout "$WAIT_TIMEOUT" rmmod rust_lo
 	number "seconds" "$((SECONDS - start))" -lt 20
 	: > "$FILE_TMP/reload"
 	for ns; do
@@ -133,7 +133,7 @@ delete()
 {
 	need iperf3
 	start_traffic
-	check "ip link del" timeout 20 ip -n "$NS" link del rlo0
+	check "ip link del" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
 	traffic_ends
 	batch "$NS" <<- EOF
 		link add rlo0 type rust_lo
@@ -191,13 +191,13 @@ freed()
 	insmod "$RUST_LO_KO"
 }
 
-hundred()
+crowd()
 {
 	local i j
 
 	remember_namespaces
 	unload
-	for ((i = 0; i < 10; i++)); do
+	for ((i = 0; i < CROWD / 10; i++)); do
 		insmod "$RUST_LO_KO" "up=$((i % 2))" numdevs=10
 		for ((j = 0; j < 10; j++)); do
 			echo "rlo-$$-$j" >> "$TMP/namespaces"
@@ -209,15 +209,15 @@ hundred()
 		check "made" ip -batch "$TMP/batch"
 		# Some packets are on their way.
 		background in_ns "rlo-$$-$i" ping -q -f 127.0.0.1
-		check "rmmod" timeout 20 rmmod rust_lo
+		check "rmmod" timeout "$WAIT_TIMEOUT" rmmod rust_lo
 		for ((j = 0; j < 10; j++)); do
 			echo "netns del rlo-$$-$j"
 		done > "$TMP/batch"
 		check "removed" ip -batch "$TMP/batch"
 	done
-	pkill -P "$(xargs < "$TMP/pids" | tr ' ' ,)" || true
-	WAIT_TIMEOUT=60
-	namespaces_freed "a hundred namespaces"
+	end_background
+	WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3))
+	namespaces_freed "$CROWD namespaces"
 	insmod "$RUST_LO_KO"
 }
 

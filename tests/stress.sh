@@ -11,13 +11,16 @@ TESTS=(
 	"killed: ip is killed at any moment, and leaves whole devices or none"
 	"hotplug: a processor goes and comes while traffic runs; the counters stay exact"
 	"sockets: buffers full of packets are freed with their sockets, their device gone"
+	"pressure: TCP over the limit of its memory; small exchanges go on"
 )
 
 CPU=/sys/devices/system/cpu/cpu1
+TCP_MEM=/proc/sys/net/ipv4/tcp_mem
 
 cleanup_hook()
 {
 	[ ! -w "$CPU/online" ] || [ "$(cat "$CPU/online")" = 1 ] || echo 1 > "$CPU/online"
+	[ ! -s "$TMP/tcp_mem" ] || cat "$TMP/tcp_mem" > "$TCP_MEM"
 }
 
 # killed_soon SECONDS NS BATCH: ip has so much time.
@@ -182,9 +185,8 @@ fill()
 		time.sleep(1000)
 	EOF
 	in_ns "$NS" python3 "$TMP/fill.py" > "$TMP/full" 2>> "$TMP/log" &
-	filler=$!
-	echo "$filler" >> "$TMP/pids"
-	WAIT_TIMEOUT=60 wait_for grep -q full "$TMP/full" || fail "sockets are filled: $(cat "$TMP/log")"
+	echo "$!" >> "$TMP/pids"
+	WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3)) wait_for grep -q full "$TMP/full" || fail "sockets are filled: $(cat "$TMP/log")"
 }
 
 # Each processor keeps some (SK_MEMORY_PCPU_RESERVE, include/net/proto_memory.h).
@@ -212,20 +214,51 @@ sockets()
 	number "packets in use" "$(objects)" -gt $((OBJECTS + 2000))
 	# It still works, though not for them.
 	check "ping" ping_once "$NS" 127.0.0.1
-	check "its device goes" timeout 20 ip -n "$NS" link del rlo0
+	check "its device goes" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
 	batch "$NS" <<- EOF
 		link add rlo0 type rust_lo
 		link set rlo0 up
 	EOF
 	grown "$NS" rlo0 ping_once "$NS" ::1
-	pkill -KILL -P "$filler" || true
-	kill -KILL "$filler" 2> /dev/null || true
-	wait "$filler" 2> /dev/null || true
+	end_background
 	check "buffers are given back" wait_for few_pages
 	check "packets are freed" wait_for few_objects
 	check "devices go" ip -n "$NS" link del rlo0
 	ip netns del "$NS"
-	WAIT_TIMEOUT=60 namespaces_freed
+	WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3)) namespaces_freed
+}
+
+# tcp_counter NAME: of the namespace (TcpExt).
+tcp_counter()
+{
+	in_ns "$NS" awk -v name="$1" '
+		$1 == "TcpExt:" && !column { for (i = 2; i <= NF; i++) if ($i == name) column = i; next }
+		$1 == "TcpExt:" { print $column }' /proc/net/netstat
+}
+
+pressure()
+{
+	need python3
+	remember_namespaces
+	setup_loopback NS
+	echo_server "$NS" 7777
+	open_connection early "$NS" TCP:127.0.0.1:7777
+	fill
+	cat "$TCP_MEM" > "$TMP/tcp_mem"
+	# Pages: some few of those that are held already.
+	echo "100 200 400" > "$TCP_MEM"
+	# Each socket is granted a little all the same (tcp_rmem, tcp_wmem).
+	check "the connection of before" still_open early
+	grown "$NS" rlo0 echoes "$NS" TCP:127.0.0.1:7777
+	grown "$NS" rlo0 echoes "$NS" "TCP:[::1]:7777"
+	grown "$NS" rlo0 echoes "$NS" UDP:127.0.0.1:7777
+	number "times under pressure" "$(tcp_counter TCPMemoryPressures)" -gt 0
+	cat "$TMP/tcp_mem" > "$TCP_MEM"
+	# First, as without their device they could not take leave of each other.
+	end_background
+	check "its device goes" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
+	ip netns del "$NS"
+	WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3)) namespaces_freed
 }
 
 run_tests "$@"
