@@ -39,7 +39,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell \
-	test test-debug test-kcsan kunit fuzz chaos cost mutants matrix update distclean help check-kdir
+	test test-debug test-kcsan kunit fuzz chaos cost mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -173,6 +173,11 @@ cost: stock-module
 mutants: stock-module tools
 	@tests/mutants/run $(MUTANTS)
 
+# The tests as a part of the kernel's selftests: TESTS of them, or all.
+in-tree: TESTS =
+in-tree: debug-kernel tools
+	@qemu/in-tree $(TESTS:%=%.sh)
+
 # On all of Debian's kernels.
 matrix: tools
 	@qemu/matrix
@@ -209,6 +214,7 @@ help:
 	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
+	@echo '  in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests'
 	@echo 'Check:'
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
 	@echo '  clippy            lint the Rust sources'

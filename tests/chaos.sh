@@ -14,8 +14,6 @@ TESTS=(
 	"chaos: ${CHAOS_SECONDS:=30} s of everything at once"
 )
 
-PROGRAM=$TESTS_DIR/../target/release/chaos
-
 # What a packet, a route or a socket that is forgotten would be found in.
 SLABS="skbuff_head_cache skbuff_fclone_cache rtable ip6_dst_cache TCP UDP PING TCPv6 UDPv6 PINGv6"
 
@@ -84,7 +82,7 @@ chaos()
 	local slab args lost object
 	declare -A BEFORE
 
-	[ -x "$PROGRAM" ] || { fail "$PROGRAM is not built: make tools"; return; }
+	need_program chaos
 	args=(--seconds "$CHAOS_SECONDS")
 	[ -z "${CHAOS_SEED:-}" ] || args+=(--seed "$CHAOS_SEED")
 	[ -z "${CHAOS_WORKERS:-}" ] || args+=(--workers "$CHAOS_WORKERS")

@@ -22,7 +22,6 @@ TESTS=(
 	"notifiers: a notifier refuses to let it up, its MTU, its name"
 )
 
-PROGRAM=$TESTS_DIR/../target/release/failnth
 DEBUGFS=/sys/kernel/debug
 MODPROBE=/proc/sys/kernel/modprobe
 ACTIONS=$DEBUGFS/notifier-error-inject/netdev/actions
@@ -86,7 +85,7 @@ each_allocation()
 	if [ ! -e /proc/self/fail-nth ] || [ ! -d "$DEBUGFS/failslab" ] || [ ! -d "$DEBUGFS/fail_page_alloc" ]; then
 		skip "the kernel cannot let allocations fail (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC)"
 	fi
-	[ -x "$PROGRAM" ] || { fail "$PROGRAM is not built: make tools"; return; }
+	need_program failnth
 	for attribute in failslab fail_page_alloc; do
 		echo N > "$DEBUGFS/$attribute/ignore-gfp-wait"
 		# A stack for each of thousands tells nothing.

@@ -13,7 +13,6 @@ TESTS=(
 	"again: the module can be unloaded afterwards, and loaded"
 )
 
-PROGRAM=$TESTS_DIR/../target/release/fuzz
 # There are dozens of namespaces to free.
 WAIT_TIMEOUT=120
 
@@ -22,7 +21,7 @@ messages()
 	local before seed=(--seed "${FUZZ_SEED:-1}")
 
 	[ "${FUZZ_SEED:-}" != any ] || seed=()
-	[ -x "$PROGRAM" ] || { fail "$PROGRAM is built: make tools"; return; }
+	need_program fuzz
 	remember_namespaces
 	before=$(ip -o link | sort)
 	# What it prints is diagnostics already.

@@ -26,7 +26,14 @@ ksft_skip=4
 
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
+# In a checkout. In a kernel tree they are in bin/ (qemu/in-tree), unless the
+# module is installed, or part of that tree.
 : "${RUST_LO_KO:=$TESTS_DIR/../build/$(uname -r)/rust_lo.ko}"
+PROGRAMS=$TESTS_DIR/../target/release
+if [ ! -e "$TESTS_DIR/../rust_lo.rs" ]; then
+	PROGRAMS=$TESTS_DIR/bin
+	[ -e "$RUST_LO_KO" ] || RUST_LO_KO=$(modinfo -n rust_lo 2> /dev/null || echo "$RUST_LO_KO")
+fi
 
 # Of how many a test makes a crowd, and the time to wait for what takes a moment
 # (seconds). KSFT_MACHINE_SLOW is what netdev's CI sets on debug kernels.
@@ -145,6 +152,15 @@ need()
 	for tool; do
 		command -v "$tool" > /dev/null || skip "there is no $tool"
 	done
+}
+
+# need_program NAME: one of the tests' own in Rust; its path in PROGRAM.
+need_program()
+{
+	PROGRAM=$PROGRAMS/$1
+	[ ! -x "$PROGRAM" ] || return 0
+	[ ! -e "$TESTS_DIR/../rust_lo.rs" ] || { fail "$PROGRAM is not built: make tools"; exit "$ksft_fail"; }
+	skip "there is no $PROGRAM"
 }
 
 ##############################################################################

@@ -14,6 +14,8 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 module=${RUST_LO_KO:-$here/build/$(uname -r)/rust_lo.ko}
 tool=${RUST_LO:-$here/tools/rust-lo}
+# Copied into a kernel tree.
+[[ -x $tool ]] || tool=$(dirname "$0")/bin/rust-lo
 turns=${TURNS:-20}
 kills=${KILLS:-40}
 ns=rust-lo-prefer-$$
