@@ -153,11 +153,15 @@ fuzz: SEED = any
 fuzz: stock-module tools
 	@qemu/vm --timeout 7200 "FUZZ_COUNT=$(COUNT) FUZZ_SEED=$(SEED) TEST_TIMEOUT=7000 tests/run fuzz"
 
-# Without the kernel's own selftests, which would take hours there.
+# Without the kernel's own selftests, which would take hours there. Of the
+# allocations of insmod each EVERY-th fails, chaos lasts SECONDS.
+test-debug test-kcsan: EVERY = 20
+test-debug test-kcsan: SECONDS = 30
 TESTS = $(filter-out lib kselftests,$(patsubst tests/%.sh,%,$(wildcard tests/*.sh)))
 test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
-	@qemu/vm --kernel $* --timeout 7200 env TEST_TIMEOUT=1800 WAIT_TIMEOUT=120 tests/run $(TESTS)
+	@qemu/vm --kernel $* --timeout 7200 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=1800 \
+		FAULTS_EVERY=$(EVERY) CHAOS_SECONDS=$(SECONDS) tests/run $(TESTS)
 
 # On the kernel that looks for faults while it runs.
 chaos: SECONDS = 600
@@ -230,5 +234,6 @@ help:
 	@echo '  KERNEL=RELEASE    another stock kernel than the newest'
 	@echo '  KERNEL_SUITE=     trixie-backports (default), sid or experimental'
 	@echo '  KERNEL_FLAVOUR=   amd64 (default), cloud-amd64 or rt-amd64'
-	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run'
+	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run (default: all). For them also: EVERY=20, of'
+	@echo '                    the allocations of insmod each 20th fails, and SECONDS=30 of chaos'
 	@echo '  V=1               show the commands'
