@@ -16,7 +16,7 @@ use std::{
     panic,
     process::{exit, ExitCode},
     sync::{
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
         Mutex,
     },
     thread,
@@ -81,7 +81,6 @@ struct Run<'a> {
     world: &'a World,
     counts: Vec<Count>,
     doing: Mutex<Vec<&'static Doing>>,
-    stop: AtomicBool,
 }
 
 impl Run<'_> {
@@ -101,7 +100,7 @@ impl Run<'_> {
             capture: None,
             held: None,
         };
-        while !self.stop.load(Relaxed) {
+        while !self.world.stop.load(Relaxed) {
             let operation = chosen(&mut random);
             // Of its own, so that what it draws does not change what comes next.
             let mut draws = Random::new(random.next());
@@ -111,6 +110,7 @@ impl Run<'_> {
             let count = count.expect("all operations are counted");
             count.1.fetch_add(1, Relaxed);
             count.2.fetch_add(usize::from(succeeded), Relaxed);
+            self.world.done.fetch_add(1, Relaxed);
         }
         *doing.now.lock().expect("a worker died") = ("ends", Instant::now());
     }
@@ -230,7 +230,6 @@ fn chaos(options: &Options) -> Result<bool> {
             .map(|o| Count(o, AtomicUsize::new(0), AtomicUsize::new(0)))
             .collect(),
         doing: Mutex::new(Vec::new()),
-        stop: AtomicBool::new(false),
     };
     let start = Instant::now();
     println!(
@@ -262,7 +261,7 @@ fn chaos(options: &Options) -> Result<bool> {
                 next += PROGRESS;
             }
         }
-        run.stop.store(true, Relaxed);
+        world.stop.store(true, Relaxed);
         // Until the last one has come to its end.
         while run
             .doing

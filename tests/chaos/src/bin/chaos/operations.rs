@@ -17,7 +17,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream},
     os::fd::OwnedFd,
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        Arc, Mutex,
+    },
     thread,
     time::Duration,
 };
@@ -35,6 +38,10 @@ pub struct World {
     places: [Mutex<Option<Arc<NetNs>>>; NAMESPACES],
     /// The module, as it was read.
     pub image: Vec<u8>,
+    /// How many operations have been done.
+    pub done: AtomicUsize,
+    /// The workers are to come to their end.
+    pub stop: AtomicBool,
 }
 
 impl World {
@@ -43,6 +50,8 @@ impl World {
             home: Arc::new(NetNs::current()?),
             places: Default::default(),
             image,
+            done: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
         };
         for at in 0..NAMESPACES {
             world.put(at, Some(Arc::new(NetNs::new()?)));
@@ -210,7 +219,7 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     Operation("tcpdump", 1, |w, r| {
         let name = w.enter_and_name(r)?;
-        let arguments = "-k 5 3 tcpdump -n -c 5 -w /dev/null -i";
+        let arguments = "-k 5 10 tcpdump -n -c 5 -w /dev/null -i";
         let child = Command::new("timeout")
             .args(arguments.split(' '))
             .arg(name)
@@ -253,8 +262,8 @@ pub const OPERATIONS: &[Operation] = &[
 
 /// What the one thread does that has the module.
 pub const MODULE: &[Operation] = &[
-    Operation("rmmod", 1, |_, r| {
-        thread::sleep(Duration::from_millis(2000 + r.below(8000) as u64));
+    Operation("rmmod", 1, |w, r| {
+        w.wait(500 + r.below(2500));
         module::unload("rust_lo")
     }),
     Operation("insmod", 1, |w, r| {
@@ -276,6 +285,15 @@ pub fn choose<'a>(operations: &'a [Operation], random: &mut Random) -> &'a Opera
 }
 
 impl Worker<'_> {
+    /// Until the others have done so many operations: a time would be too short for them on a
+    /// slow machine.
+    fn wait(&self, operations: usize) {
+        let end = self.world.done.load(Relaxed) + operations;
+        while self.world.done.load(Relaxed) < end && !self.world.stop.load(Relaxed) {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Goes to a namespace.
     fn enter(&self, random: &mut Random) -> Result<Rtnl> {
         self.world.find(random.below(NAMESPACES + 1))?.enter()?;
