@@ -231,6 +231,7 @@ sockets()
 # tcp_counter NAME: of the namespace (TcpExt).
 tcp_counter()
 {
+	# shellcheck disable=SC2016 # for awk
 	in_ns "$NS" awk -v name="$1" '
 		$1 == "TcpExt:" && !column { for (i = 2; i <= NF; i++) if ($i == name) column = i; next }
 		$1 == "TcpExt:" { print $column }' /proc/net/netstat
