@@ -97,7 +97,7 @@ expected()
 # The link as ip -d shows it, without what must differ.
 link_json()
 {
-	ip -n "$1" -d -s -j link show "$2" | jq -S '.[0] | del(.ifindex, .ifname, .linkinfo, .stats64)'
+	ip -n "$1" -d -s -j link show "$2" | jq -S '.[0] | del(.ifindex, .ifname, .linkinfo, .stats64, ."netns-immutable")'
 }
 
 link()
