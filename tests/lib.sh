@@ -320,7 +320,8 @@ echo_server()
 	local ns=$1 port=$2
 
 	background in_ns "$ns" socat "TCP6-LISTEN:$port,ipv6only=0,reuseaddr,fork" PIPE
-	background in_ns "$ns" socat -T 5 "UDP6-RECVFROM:$port,ipv6only=0,reuseaddr,fork" PIPE
+	# Not UDP6-RECVFROM, which in socat 1.8.1 answers but one datagram.
+	background in_ns "$ns" socat -T 5 "UDP6-LISTEN:$port,ipv6only=0,reuseaddr,fork" PIPE
 	wait_for listening "$ns" -t "$port" && wait_for listening "$ns" -u "$port"
 }
 

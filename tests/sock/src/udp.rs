@@ -217,8 +217,9 @@ pub fn early_budget(env: &Env) {
         "cls_matchall",
     ]);
     ip_batch("link add held type ifb\nlink set held up\n");
-    // A byte a second once the burst is used up.
-    tc("qdisc add dev held root tbf rate 8bit burst 2500 limit 1000000");
+    // A hundred bytes a second once the burst is used up. Less is more than newer versions of tc
+    // can say.
+    tc("qdisc add dev held root tbf rate 800bit burst 2500 limit 1000000");
     tc(&format!("qdisc add dev {} ingress", env.dev));
     tc(&format!(
         "filter add dev {} parent ffff: matchall action mirred egress redirect dev held",
