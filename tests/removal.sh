@@ -19,13 +19,13 @@ TESTS=(
 # removed: rmmod does not hang, and nothing is left.
 removed()
 {
-	local start=$SECONDS ns
+	local ns
 
 	check "rmmod" timeout "$WAIT_TIMEOUT" rmmod rust_lo
-	number "seconds" "$((SECONDS - start))" -lt 20
 	: > "$FILE_TMP/reload"
 	for ns; do
-		equal "devices" lo "$(ip -n "$ns" -o link show | awk -F': ' '{ print $2 }' | xargs)"
+		# With the driver built in, each namespace has the fallback tunnel sit0.
+		equal "devices" lo "$(ip -n "$ns" -o link show | awk -F': ' '$2 !~ /^sit0@/ { print $2 }' | xargs)"
 		equal "routes" "" "$(ip -n "$ns" route show table all | grep rlo || true)"
 		equal "routes" "" "$(ip -n "$ns" -6 route show table all | grep rlo || true)"
 	done
