@@ -498,6 +498,13 @@ run_tests()
 {
 	local entry name points=() was_loaded='' rc n=0 any_failed=0 any_passed=0
 
+	for name; do
+		# Or a misspelt one would pass for a skipped one.
+		if [[ " ${TESTS[*]%%:*} " != *" $name "* ]]; then
+			echo "Bail out! there is no test point '$name'"
+			exit "$ksft_fail"
+		fi
+	done
 	for entry in "${TESTS[@]}"; do
 		name=${entry%%:*}
 		if [ "$#" -eq 0 ] || [[ " $* " == *" $name "* ]]; then
