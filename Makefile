@@ -160,7 +160,7 @@ test-debug test-kcsan: SECONDS = 30
 TESTS = $(filter-out lib kselftests,$(patsubst tests/%.sh,%,$(wildcard tests/*.sh)))
 test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
-	@qemu/vm --kernel $* --timeout 7200 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=1800 \
+	@qemu/vm --kernel $* --timeout 14400 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=1800 \
 		FAULTS_EVERY=$(EVERY) CHAOS_SECONDS=$(SECONDS) tests/run $(TESTS)
 
 # On the kernel that looks for faults while it runs.
