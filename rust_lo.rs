@@ -116,7 +116,7 @@ impl device::Operations for RustLo {
 
     #[inline]
     fn start_xmit(dev: &Device<Self>, mut skb: SkBuff, ctx: &XmitContext) {
-        skb.tx_timestamp();
+        skb.sw_tx_timestamp();
         // Sent and received stamps are of different clocks.
         skb.clear_tstamp();
         // The sender's socket gets its budget back now, not when the receiver has read.

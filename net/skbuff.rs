@@ -69,11 +69,25 @@ impl SkBuff {
 
     /// Reports a software transmit timestamp to the sender's socket, if it asked for one.
     ///
-    /// C counterpart: `skb_tx_timestamp()`.
+    /// For devices without a PHY, and there are no others here: `skb_clone_tx_timestamp()`, which
+    /// asks the PHY for a stamp of its own, is left out.
+    ///
+    /// C counterpart: `skb_tx_timestamp()`, `include/linux/skbuff.h`.
     #[inline]
-    pub fn tx_timestamp(&mut self) {
-        // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
-        unsafe { bindings::skb_tx_timestamp(self.0.as_ptr()) };
+    pub fn sw_tx_timestamp(&mut self) {
+        const WANTED: u8 = (bindings::SKBTX_SW_TSTAMP | bindings::SKBTX_BPF) as u8;
+
+        let skb = self.0.as_ptr();
+        // SAFETY: By the type's invariants, the pointer is valid; a shared info goes with each
+        // packet.
+        let flags = unsafe { &raw const (*bindings::skb_shinfo(skb)).tx_flags };
+        // SAFETY: As above. Clones share the info, and their owners may set flags meanwhile:
+        // volatile, the kernel's `READ_ONCE()`.
+        if unlikely(unsafe { flags.read_volatile() } & WANTED != 0) {
+            // SAFETY: As above, and the packet is ours; without a stamp of hardware's the function
+            // takes the time of now.
+            unsafe { bindings::skb_tstamp_tx(skb, core::ptr::null_mut()) };
+        }
     }
 
     /// Forgets the packet's timestamp, which on the way out is of another clock than on the way
@@ -82,7 +96,7 @@ impl SkBuff {
     /// C counterpart: `skb_clear_tstamp()`.
     #[inline]
     pub fn clear_tstamp(&mut self) {
-        // SAFETY: As in `tx_timestamp`.
+        // SAFETY: As in `orphan`.
         unsafe { bindings::skb_clear_tstamp(self.0.as_ptr()) };
     }
 
@@ -91,7 +105,7 @@ impl SkBuff {
     /// C counterpart: `skb_orphan()`.
     #[inline]
     pub fn orphan(&mut self) {
-        // SAFETY: As in `tx_timestamp`.
+        // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
         unsafe { bindings::skb_orphan(self.0.as_ptr()) };
     }
 
@@ -102,7 +116,7 @@ impl SkBuff {
     /// C counterpart: `skb_dst_force()`, `include/net/dst.h`.
     #[inline]
     pub fn dst_force(&mut self, _rcu: &RcuRead) {
-        // SAFETY: As in `tx_timestamp`; a route without a reference is kept alive by the RCU
+        // SAFETY: As in `orphan`; a route without a reference is kept alive by the RCU
         // section that `_rcu` stands for.
         unsafe { bindings::skb_dst_force(self.0.as_ptr()) };
     }

@@ -315,7 +315,7 @@ mod tests {
             (*raw).__bindgen_anon_2.tstamp = 12345;
             SkBuff::from_raw(raw)
         };
-        skb.tx_timestamp();
+        skb.sw_tx_timestamp();
         skb.clear_tstamp();
         in_xmit(|ctx| skb.dst_force(ctx.rcu()));
         // SAFETY: `skb` owns the packet until below.
