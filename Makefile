@@ -39,7 +39,7 @@ MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell \
-	test test-debug test-kcsan kunit fuzz chaos cost mutants matrix in-tree update distclean help check-kdir
+	test test-debug test-kcsan kunit fuzz chaos bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -124,10 +124,14 @@ unit:
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
 
-# Static, so that they run on any machine, whatever its C library.
+# Static, so that they run on any machine, whatever its C library. Only with
+# --target does that leave procedural macros alone, which cannot be static.
 tools:
-	@qemu/root run -- env RUSTFLAGS='-C target-feature=+crt-static' \
-		cargo build --quiet --release --workspace
+	@qemu/root run -- sh -ec 'host=$$(rustc -vV | sed -n "s/^host: //p"); \
+		RUSTFLAGS="-C target-feature=+crt-static" \
+			cargo build --quiet --release --workspace --target "$$host"; \
+		mkdir -p target/release; \
+		find "target/$$host/release" -maxdepth 1 -type f -executable -exec cp -u -t target/release {} +'
 	@cp target/release/rust-lo tools/rust-lo
 
 run: stock-module
@@ -169,9 +173,29 @@ chaos: debug-kernel tools
 	@qemu/vm --kernel debug --timeout $$(($(SECONDS) + 1800)) \
 		env CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) tests/chaos.sh
 
-# Against lo, in one boot in which time counts instructions.
-cost: stock-module
-	@qemu/vm --icount tests/pktgen-ratio
+# What it costs, against lo and others: tests/bench. BENCH="WORD..." is only what
+# has one of the words in its name.
+BENCH_ABOUT = env BENCH_COMMIT="$(shell git describe --always --dirty 2> /dev/null)" \
+	BENCH_CONFIG_SHA256="$(shell sha256sum < "$$(qemu/kernel path)/.config" | cut -d ' ' -f 1)" \
+	BENCH_COMPILERS="$(shell sed -n 's/^CONFIG_\(CC\|RUSTC\)_VERSION_TEXT="\(.*\)"/\2/p' "$$(qemu/kernel path)/.config" | paste -sd ';')" \
+	BENCH_QEMU="$(shell qemu/root run -- qemu-system-x86_64 --version | head -n 1)"
+bench: stock-module tools
+	@mkdir -p build/bench
+	@qemu/vm --icount --timeout 5400 $(BENCH_ABOUT) target/release/bench instructions --out build/bench/instructions.json $(BENCH_FULL) $(BENCH)
+	@qemu/vm --timeout 5400 $(BENCH_ABOUT) target/release/bench wall --out build/bench/wall.json $(BENCH_FULL) $(BENCH)
+	@qemu/vm --icount --timeout 14400 $(BENCH_ABOUT) target/release/bench scale --out build/bench/scale.json $(BENCH_FULL) $(BENCH)
+	@target/release/bench report --docs docs build/bench/instructions.json build/bench/wall.json build/bench/scale.json
+bench-full:
+	@$(MAKE) bench BENCH_FULL=--full
+
+# The module of another commit, and the one of now.
+bench-compare: stock-module tools
+	@tests/bench/compare "$(BASE)" $(BENCH)
+
+xmit: stock-module
+	@qemu/vm --smp 1 tests/bench/xmit > build/xmit.md
+	@mv build/xmit.md docs/xmit.md
+	@echo 'written: docs/xmit.md'
 
 # Do the tests catch bugs?
 mutants: stock-module tools
@@ -215,7 +239,11 @@ help:
 	@echo '  debug-kernel      that kernel alone (15 minutes, once), with the module for it'
 	@echo '  kcsan-kernel      the other one'
 	@echo '  chaos             everything at once for SECONDS (default 600), SEED for the same again'
-	@echo '  cost              what a packet and a transaction cost, against lo, in instructions'
+	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (10 minutes);'
+	@echo '                    BENCH="WORD..." is only what has one of the words in its name'
+	@echo '  bench-full        the same with more sizes, repeats and devices (an hour or two)'
+	@echo '  bench-compare     BASE=COMMIT: the module of that commit and the one of now, in instructions'
+	@echo '  xmit              the generated code of the transmit function beside that of lo: docs/xmit.md'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
 	@echo '  in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests'
@@ -236,4 +264,5 @@ help:
 	@echo '  KERNEL_FLAVOUR=   amd64 (default), cloud-amd64 or rt-amd64'
 	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run (default: all). For them also: EVERY=20, of'
 	@echo '                    the allocations of insmod each 20th fails, and SECONDS=30 of chaos'
+	@echo '  INLINE_HELPERS=n  call the C helpers instead of inlining them into the Rust code'
 	@echo '  V=1               show the commands'

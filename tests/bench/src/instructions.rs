@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Instructions per packet, per transaction and per send: in a guest in which time counts them.
+//!
+//! Each row is the same work on all devices in turn, some rounds of it, after one that is not
+//! counted. All of it is done more than once, with new namespaces and devices: in which chain of
+//! which hash table something of theirs goes is random, and is a part of the spread.
+
+use crate::{
+    command::{sh, Background},
+    echo::{self, Proto},
+    netperf::Test,
+    pktgen,
+    place::{Kind, Place},
+    result::{Report, Row, Samples},
+    Result, Run,
+};
+use std::{fs, path::Path, thread::sleep, time::Duration};
+
+/// Does one round on one device.
+type Once<'a> = &'a dyn Fn(&Place) -> Result<f64>;
+
+/// Measures a row.
+pub fn row(
+    work: &str,
+    unit: &str,
+    places: &[&Place],
+    rounds: usize,
+    once: Once<'_>,
+) -> Result<Row> {
+    let mut samples: Vec<Samples> = places
+        .iter()
+        .map(|place| Samples {
+            device: place.kind.name().into(),
+            values: Vec::new(),
+        })
+        .collect();
+    for round in 0..=rounds {
+        for (place, samples) in places.iter().zip(&mut samples) {
+            let value = once(place).map_err(|e| format!("{work} on {}: {e}", place.kind.name()))?;
+            if round > 0 {
+                samples.values.push(value);
+            }
+        }
+    }
+    Ok(Row {
+        work: work.into(),
+        unit: unit.into(),
+        samples,
+    })
+}
+
+/// Switches off what the kernel does by itself now and then, if it does.
+pub fn quiet() -> Result {
+    // Samples accesses to memory all the time.
+    let damon = "/sys/module/damon_stat/parameters/enabled";
+    if Path::new(damon).exists() {
+        fs::write(damon, "N").map_err(|e| format!("{damon}: {e}"))?;
+    }
+    Ok(())
+}
+
+/// What netperf does, and whether over IPv6.
+pub fn tests(full: bool) -> Vec<(Test, bool)> {
+    let mut tests = Vec::new();
+    for v6 in [false, true] {
+        for test in [Test::UdpRr(2000), Test::TcpRr(2000), Test::TcpCrr(500)] {
+            tests.push((if full { test.times(2) } else { test }, v6));
+        }
+        if full {
+            for (count, size) in [(4000, 64), (4000, 1400), (600, 65536)] {
+                tests.push((Test::TcpStream(count, size), v6));
+            }
+            for (count, size) in [(2000, 64), (2000, 1400), (1000, 16384)] {
+                tests.push((Test::UdpStream(count, size), v6));
+            }
+        }
+    }
+    if !full {
+        tests.push((Test::TcpStream(600, 16384), false));
+        tests.push((Test::UdpStream(1000, 1400), false));
+    }
+    tests
+}
+
+/// A ruleset that every packet has to go through.
+fn ruleset(dev: &str) -> String {
+    let mut rules = String::from("table inet bench {\n");
+    for (chain, way) in [("input", "iifname"), ("output", "oifname")] {
+        rules += &format!("chain {chain} {{ type filter hook {chain} priority 0; policy accept;\n");
+        for port in 1..=10 {
+            rules += &format!("{way} \"{dev}\" udp dport {port} counter drop\n");
+        }
+        rules += "}\n";
+    }
+    rules + "}\n"
+}
+
+/// UDP_RR with something between: a capture, a queueing discipline, a ruleset.
+fn with_something(report: &mut Report, run: &Run, places: &[&Place], rounds: usize) -> Result {
+    let test = Test::UdpRr(2000);
+    let mut with = |what: &str, on: Once<'_>, off: Once<'_>| -> Result {
+        let name = format!("{}, {what}", test.name(false));
+        if !run.wants(&name) {
+            return Ok(());
+        }
+        for place in places {
+            on(place)?;
+        }
+        report.add(row(&name, test.unit(), places, rounds, &|place| {
+            test.run(place, false)
+        })?);
+        for place in places {
+            off(place)?;
+        }
+        Ok(())
+    };
+    let captures = std::cell::RefCell::new(Vec::<Background>::new());
+    with(
+        "tcpdump",
+        &|place| {
+            // Of lo libpcap gives back received packets only; of the others they are asked for.
+            let argv = [
+                "tcpdump",
+                "-p",
+                "-n",
+                "-Q",
+                "in",
+                "-i",
+                place.dev,
+                "-w",
+                "/dev/null",
+            ];
+            captures.borrow_mut().push(place.background(&argv)?);
+            sleep(Duration::from_secs(2));
+            Ok(0.0)
+        },
+        &|_| {
+            captures.borrow_mut().clear();
+            Ok(0.0)
+        },
+    )?;
+    with(
+        "netem",
+        &|place| {
+            let argv = [
+                "tc", "qdisc", "add", "dev", place.dev, "root", "netem", "limit", "1000",
+            ];
+            place.client(&argv).map(|_| 0.0)
+        },
+        &|place| {
+            place
+                .client(&["tc", "qdisc", "del", "dev", place.dev, "root"])
+                .map(|_| 0.0)
+        },
+    )?;
+    with(
+        "nft",
+        &|place| {
+            let file = format!("/run/bench-{}.nft", place.kind.name());
+            fs::write(&file, ruleset(place.dev))?;
+            place.client(&["nft", "-f", &file]).map(|_| 0.0)
+        },
+        &|place| place.client(&["nft", "flush", "ruleset"]).map(|_| 0.0),
+    )
+}
+
+/// Measures it all, with new namespaces and devices.
+fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
+    let [lo, rust_lo, veth, vrf, dummy] =
+        [Kind::Lo, Kind::RustLo, Kind::Veth, Kind::Vrf, Kind::Dummy].map(Place::new);
+    let (lo, rust_lo, veth, vrf, dummy) = (lo?, rust_lo?, veth?, vrf?, dummy?);
+    // IPv6 reports its groups and looks for routers a while, behind the back of what is measured.
+    // Where time counts instructions, that of an idle processor goes by at once.
+    sleep(Duration::from_secs(60));
+
+    for size in [60, 1500] {
+        let name = format!("pktgen {size} B");
+        if run.wants(&name) {
+            let places = [&lo, &rust_lo, &veth, &dummy];
+            let unit = "instructions per packet";
+            let count = if run.full { 40_000 } else { 10_000 };
+            report.add(row(&name, unit, &places, rounds, &|p| {
+                pktgen::run(p, size, count)
+            })?);
+        }
+    }
+    for (test, v6) in tests(run.full) {
+        let name = test.name(v6);
+        if run.wants(&name) {
+            let places = [&lo, &rust_lo, &veth, &vrf];
+            report.add(row(&name, test.unit(), &places, rounds, &|p| {
+                test.run(p, v6)
+            })?);
+        }
+    }
+    let name = "ping-pong TCP IPv4";
+    if run.wants(name) {
+        let unit = "instructions per transaction";
+        let ping = |place: &Place, proto| echo::run(place, proto, false, 500).map(|t| t.mean);
+        let places = [&lo, &rust_lo, &veth];
+        let mut all = row(name, unit, &places, rounds, &|p| ping(p, Proto::Tcp))?;
+        let mut unix = row(name, unit, &[&lo], rounds, &|p| ping(p, Proto::Unix))?;
+        unix.samples[0].device = "unix".into();
+        all.samples.append(&mut unix.samples);
+        report.add(all);
+    }
+    // Of a pair the half would have it only.
+    with_something(report, run, &[&lo, &rust_lo], rounds)
+}
+
+/// Measures it all, more than once.
+pub fn run(run: &Run) -> Result {
+    let (times, rounds) = if run.full { (5, 3) } else { (3, 1) };
+    let mut report = Report::new("instructions")?;
+    sh("modprobe pktgen")?;
+    quiet()?;
+    for time in 1..=times {
+        println!("--- {time} of {times}");
+        once(&mut report, run, rounds)?;
+    }
+    report.write(&run.out)
+}

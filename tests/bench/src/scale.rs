@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Many devices, many namespaces, and the module itself: in a guest in which time counts
+//! instructions. What waits for RCU waits on an idle processor, whose time is counted too.
+
+use crate::{
+    command::{batch, sh},
+    instructions::{quiet, row},
+    netperf::Test,
+    pktgen,
+    place::{Kind, Place},
+    result::{reload, Report, Row, Samples},
+    Result, Run,
+};
+use std::{env, fs, path::Path, thread::sleep, time::Duration, time::Instant};
+
+const KINDS: [&str; 3] = ["dummy", "rust_lo", "veth"];
+/// Group of the devices that are deleted together.
+const GROUP: u32 = 77;
+
+/// Bytes that are free, or would be if they were needed.
+fn available() -> Result<f64> {
+    fs::write("/proc/sys/vm/drop_caches", "3")?;
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let kib: f64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .ok_or("/proc/meminfo has no MemAvailable")?
+        .parse()?;
+    Ok(kib * 1024.0)
+}
+
+/// Nanoseconds that `work` takes.
+fn timed(work: impl FnOnce() -> Result) -> Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed().as_nanos() as f64)
+}
+
+fn lines(n: u32, line: impl Fn(u32) -> String) -> String {
+    (0..n).map(|i| line(i) + "\n").collect()
+}
+
+/// One sample of each of these rows for each kind.
+fn by_kind<const N: usize>(
+    works: [(String, &str); N],
+    mut once: impl FnMut(&str) -> Result<[f64; N]>,
+) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = works
+        .into_iter()
+        .map(|(work, unit)| Row {
+            work,
+            unit: unit.into(),
+            samples: Vec::new(),
+        })
+        .collect();
+    for kind in KINDS {
+        for (row, value) in rows.iter_mut().zip(once(kind)?) {
+            row.samples.push(Samples {
+                device: kind.into(),
+                values: vec![value],
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes, brings up and deletes `n` devices of each kind, in a namespace of their own.
+fn devices(n: u32) -> Result<Vec<Row>> {
+    let ip: &[&str] = &["ip", "-n", "bench-many", "-batch", "-"];
+    let each = f64::from(n);
+    let work = |what: &str| format!("{what} {n}");
+    by_kind(
+        [
+            (work("create"), "ns per device"),
+            (work("bring up"), "ns per device"),
+            (work("delete"), "ns per device"),
+            (work("memory of"), "bytes per device"),
+        ],
+        |kind| {
+            let _ = sh("ip netns del bench-many");
+            sh("ip netns add bench-many")?;
+            let before = available()?;
+            let create = timed(|| {
+                batch(
+                    ip,
+                    &lines(n, |i| format!("link add d{i} group {GROUP} type {kind}")),
+                )
+            })?;
+            let up = timed(|| batch(ip, &lines(n, |i| format!("link set d{i} up"))))?;
+            let memory = before - available()?;
+            let delete =
+                timed(|| sh(&format!("ip -n bench-many link del group {GROUP}")).map(drop))?;
+            sh("ip netns del bench-many")?;
+            Ok([create, up, delete, memory].map(|v| v / each))
+        },
+    )
+}
+
+/// Namespaces there are, of which the last to go may still be on its way.
+fn namespaces() -> Result<u32> {
+    let text = fs::read_to_string("/proc/slabinfo")?;
+    Ok(text
+        .lines()
+        .find_map(|line| line.strip_prefix("net_namespace"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .ok_or("/proc/slabinfo has no net_namespace")?
+        .parse()?)
+}
+
+/// Makes and deletes `n` namespaces with a device in each.
+fn in_namespaces(n: u32) -> Result<Vec<Row>> {
+    let ip: &[&str] = &["ip", "-batch", "-"];
+    let each = f64::from(n);
+    by_kind(
+        [
+            (
+                format!("{n} namespaces with one each: create"),
+                "ns per namespace",
+            ),
+            (
+                format!("{n} namespaces with one each: delete"),
+                "ns per namespace",
+            ),
+        ],
+        |kind| {
+            let before = namespaces()?;
+            let create = timed(|| {
+                batch(ip, &lines(n, |i| format!("netns add many{i}")))?;
+                batch(
+                    ip,
+                    &lines(n, |i| format!("link add d0 netns many{i} type {kind}")),
+                )
+            })?;
+            let delete = timed(|| {
+                batch(ip, &lines(n, |i| format!("netns del many{i}")))?;
+                while namespaces()? > before {
+                    sleep(Duration::from_millis(10));
+                }
+                Ok(())
+            })?;
+            Ok([create, delete].map(|v| v / each))
+        },
+    )
+}
+
+/// What a packet costs with one device, and with `n`.
+fn flat(report: &mut Report, n: u32) -> Result {
+    let place = Place::new(Kind::RustLo)?;
+    let measure = |label: &str| -> Result<Vec<Row>> {
+        let mut rows = vec![row(
+            "pktgen 60 B",
+            "instructions per packet",
+            &[&place],
+            5,
+            &|p| pktgen::run(p, 60, 20_000),
+        )?];
+        for test in [Test::UdpRr(1000), Test::TcpCrr(300)] {
+            let work = test.name(false);
+            rows.push(row(&work, test.unit(), &[&place], 5, &|p| {
+                test.run(p, false)
+            })?);
+        }
+        for row in &mut rows {
+            row.work += ", by number of devices";
+            row.samples[0].device = label.into();
+        }
+        Ok(rows)
+    };
+    let one = measure("1")?;
+    place.ip_batch(&lines(n - 1, |i| {
+        format!("link add d{i} group {GROUP} type rust_lo")
+    }))?;
+    place.ip_batch(&lines(n - 1, |i| format!("link set d{i} up")))?;
+    let many = measure(&n.to_string())?;
+    place.ip(&format!("link del group {GROUP}"))?;
+    for (mut row, mut more) in one.into_iter().zip(many) {
+        row.samples.append(&mut more.samples);
+        report.add(row);
+    }
+    Ok(())
+}
+
+/// Loads the module and takes it out, with no device.
+fn load(report: &mut Report, ko: &Path) -> Result {
+    let mut row = Row {
+        work: "insmod and rmmod".into(),
+        unit: "ns".into(),
+        samples: vec![Samples {
+            device: "rust_lo".into(),
+            values: Vec::new(),
+        }],
+    };
+    for _ in 0..5 {
+        row.samples[0].values.push(timed(|| reload(ko))?);
+    }
+    report.add(row);
+    let size = fs::read_to_string("/sys/module/rust_lo/coresize")?;
+    report
+        .about
+        .insert("module in memory, bytes".into(), size.trim().into());
+    Ok(())
+}
+
+/// Measures it all.
+pub fn run(run: &Run) -> Result {
+    let mut report = Report::new("scale")?;
+    sh("modprobe pktgen")?;
+    quiet()?;
+    if run.wants("load") {
+        let ko = env::var("RUST_LO_KO").map_err(|e| format!("RUST_LO_KO: {e}"))?;
+        load(&mut report, Path::new(&ko))?;
+    }
+    let numbers: &[u32] = if run.full {
+        &[1, 100, 1000, 5000]
+    } else {
+        &[1, 100, 1000]
+    };
+    if run.wants("devices") {
+        for &n in numbers {
+            devices(n)?.into_iter().for_each(|row| report.add(row));
+        }
+    }
+    if run.wants("namespaces") {
+        let n = if run.full { 1000 } else { 50 };
+        in_namespaces(n)?
+            .into_iter()
+            .for_each(|row| report.add(row));
+    }
+    if run.wants("flat") {
+        flat(&mut report, numbers[numbers.len() - 1])?;
+    }
+    report.write(&run.out)
+}
