@@ -483,8 +483,9 @@ __run()
 	TMP=$(mktemp -d)
 	# A point before may have come to a bad end.
 	loaded || insmod "$RUST_LO_KO"
-	trap '__cleanup $?' EXIT
 	POINT=$BASHPID
+	# Not in what was just forked and is ended by a signal before it is another program.
+	trap '[ "$BASHPID" != "$POINT" ] || __cleanup $?' EXIT
 	# Not in a command substitution, where it would become output.
 	trap '[ "$BASHPID" != "$POINT" ] || say "line $LINENO: \"$BASH_COMMAND\" failed"' ERR
 	set -E

@@ -27,6 +27,9 @@ number=0
 failed=0
 
 cleanup() {
+	# A signal may come to what was just forked, before it has become another program: it would
+	# run this as well.
+	[[ $BASHPID == "$$" ]] || return 0
 	[[ -n ${helper:-} ]] && kill "$helper" 2>/dev/null
 	ip netns del "$ns" 2>/dev/null
 	ip netns del "$ns2" 2>/dev/null

@@ -188,7 +188,11 @@ fn plot(report: &Report) -> Option<String> {
             label: row.work.clone(),
             values: series
                 .iter()
-                .map(|d| row.ratios(d, base).map(|r| median(&r)))
+                .map(|d| {
+                    row.ratios(d, base)
+                        .map(|r| median(&r))
+                        .filter(|r| r.is_finite())
+                })
                 .collect(),
         })
         .collect();
@@ -206,7 +210,8 @@ fn section(report: &Report) -> (&'static str, &'static str, String) {
         ),
         "scale" => (
             "Many devices",
-            "One processor, where a nanosecond is an instruction, or the waiting of an idle processor (for RCU).",
+            "One processor, where time counts instructions: what all tasks ran, those of the kernel too, without the \
+             time in which they waited. Of namespaces, ip(8) is a part.",
             scale(rows),
         ),
         "compare" => ("Two modules", "In one boot, in turn.", compare(rows)),

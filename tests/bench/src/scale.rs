@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Many devices, many namespaces, and the module itself: in a guest in which time counts
-//! instructions. What waits for RCU waits on an idle processor, whose time is counted too.
+//! instructions.
+//!
+//! Counted is what all tasks ran, those of the kernel too, and not the time in which they waited
+//! for RCU or for the disk: that goes by as the host likes.
 
 use crate::{
     command::{batch, sh},
@@ -12,7 +15,8 @@ use crate::{
     result::{reload, Report, Row, Samples},
     Result, Run,
 };
-use std::{env, fs, path::Path, thread::sleep, time::Duration, time::Instant};
+use guest::{netns::NetNs, rtnl::Rtnl};
+use std::{env, fs, path::Path, thread::sleep, time::Duration};
 
 const KINDS: [&str; 3] = ["dummy", "rust_lo", "veth"];
 const ROUNDS: usize = 2;
@@ -32,21 +36,41 @@ fn available() -> Result<f64> {
     Ok(kib * 1024.0)
 }
 
-/// Nanoseconds that `work` takes.
+/// Nanoseconds for which tasks have run: `rq_cpu_time` of `show_schedstat()`,
+/// `kernel/sched/stats.c`.
+fn ran() -> Result<f64> {
+    let text = fs::read_to_string("/proc/schedstat")?;
+    let mut sum = 0.0;
+    for line in text.lines().filter(|line| line.starts_with("cpu")) {
+        let field = line.split_whitespace().nth(7);
+        sum += field
+            .ok_or("/proc/schedstat is not as expected")?
+            .parse::<f64>()?;
+    }
+    Ok(sum)
+}
+
+/// How long tasks run for `work`, this one included.
 fn timed(work: impl FnOnce() -> Result) -> Result<f64> {
-    let start = Instant::now();
+    let before = ran()?;
     work()?;
-    Ok(start.elapsed().as_nanos() as f64)
+    // What has just ended is counted when somebody else runs.
+    sleep(Duration::from_millis(1));
+    Ok(ran()? - before)
 }
 
 fn lines(n: u32, line: impl Fn(u32) -> String) -> String {
     (0..n).map(|i| line(i) + "\n").collect()
 }
 
+/// A round with one kind: what it measures for all rows but the last, and what is done for the last
+/// one when all kinds had their turn: the next one would get the memory that this one gives back.
+type Round = (Vec<f64>, Box<dyn FnOnce() -> Result<f64>>);
+
 /// These rows, for each kind in turn; who is the first differs from round to round.
 fn by_kind<const N: usize>(
     works: [(String, &str); N],
-    mut once: impl FnMut(&str) -> Result<[f64; N]>,
+    mut once: impl FnMut(&'static str) -> Result<Round>,
 ) -> Result<Vec<Row>> {
     let mut rows = works.map(|(work, unit)| Row {
         work,
@@ -59,64 +83,83 @@ fn by_kind<const N: usize>(
             .into(),
     });
     for round in 0..ROUNDS {
+        let mut ends = Vec::new();
         for i in 0..KINDS.len() {
             let i = (round + i) % KINDS.len();
-            for (row, value) in rows.iter_mut().zip(once(KINDS[i])?) {
+            let (values, end) = once(KINDS[i])?;
+            ends.push((i, end));
+            for (row, value) in rows.iter_mut().zip(values) {
                 row.samples[i].values.push(value);
             }
+        }
+        for (i, end) in ends {
+            rows[N - 1].samples[i].values.push(end()?);
         }
     }
     Ok(rows.into())
 }
 
-/// Makes, brings up and deletes `n` devices of each kind, in a namespace of their own.
+/// Makes, brings up and deletes `n` devices of each kind, in namespaces of their own.
 fn devices(n: u32) -> Result<Vec<Row>> {
-    let ip: &[&str] = &["ip", "-n", "bench-many", "-batch", "-"];
     let each = f64::from(n);
     let work = |what: &str| format!("{what} {n}");
-    by_kind(
+    let home = NetNs::current()?;
+    let rows = by_kind(
         [
-            (work("create"), "ns per device"),
-            (work("bring up"), "ns per device"),
-            (work("delete"), "ns per device"),
+            (work("create"), "instructions per device"),
+            (work("bring up"), "instructions per device"),
             (work("memory of"), "bytes per device"),
+            (work("delete"), "instructions per device"),
         ],
         |kind| {
-            let _ = sh("ip netns del bench-many");
-            sh("ip netns add bench-many")?;
-            // What was there before is freed bit by bit.
+            let ns = NetNs::new()?;
+            ns.enter()?;
+            let mut rtnl = Rtnl::new()?;
+            // What goes after a grace period has gone.
             sleep(Duration::from_secs(20));
             let before = available()?;
             let create = timed(|| {
-                batch(
-                    ip,
-                    &lines(n, |i| format!("link add d{i} group {GROUP} type {kind}")),
-                )
+                for i in 0..n {
+                    rtnl.add(&format!("d{i}"), kind, 0, None)?;
+                }
+                Ok(())
             })?;
-            let up = timed(|| batch(ip, &lines(n, |i| format!("link set d{i} up"))))?;
+            let indices = (0..n)
+                .map(|i| Ok(rtnl.index(&format!("d{i}"))?))
+                .collect::<Result<Vec<u32>>>()?;
+            let up = timed(|| {
+                for index in &indices {
+                    rtnl.up(*index, true)?;
+                }
+                Ok(())
+            })?;
             let memory = before - available()?;
-            let delete =
-                timed(|| sh(&format!("ip -n bench-many link del group {GROUP}")).map(drop))?;
-            sh("ip netns del bench-many")?;
-            Ok([create, up, delete, memory].map(|v| v / each))
+            let end = move || {
+                ns.enter()?;
+                let delete = timed(|| {
+                    for index in &indices {
+                        rtnl.delete(*index)?;
+                    }
+                    Ok(())
+                })?;
+                Ok(delete / each)
+            };
+            Ok(([create, up, memory].map(|v| v / each).into(), Box::new(end)))
         },
-    )
+    );
+    home.enter()?;
+    rows
 }
 
 /// Makes and deletes `n` namespaces with a device in each.
 fn in_namespaces(n: u32) -> Result<Vec<Row>> {
     let ip: &[&str] = &["ip", "-batch", "-"];
     let each = f64::from(n);
+    let work = |what: &str| format!("{n} namespaces with one each: {what}");
     by_kind(
         [
-            (
-                format!("{n} namespaces with one each: create"),
-                "ns per namespace",
-            ),
-            (
-                format!("{n} namespaces with one each: delete"),
-                "ns per namespace",
-            ),
+            (work("create"), "instructions per namespace"),
+            (work("delete"), "instructions per namespace"),
         ],
         |kind| {
             let create = timed(|| {
@@ -134,15 +177,15 @@ fn in_namespaces(n: u32) -> Result<Vec<Row>> {
             ))?;
             let delete = timed(|| {
                 batch(ip, &lines(n, |i| format!("netns del many{i}")))?;
-                for _ in 0..6000 {
+                for _ in 0..600 {
                     if !witness.exists() {
                         return Ok(());
                     }
-                    sleep(Duration::from_millis(10));
+                    sleep(Duration::from_millis(100));
                 }
                 Err("a namespace is still there after a minute".into())
             })?;
-            Ok([create, delete].map(|v| v / each))
+            Ok((vec![create / each], Box::new(move || Ok(delete / each))))
         },
     )
 }
@@ -188,7 +231,7 @@ fn flat(report: &mut Report, n: u32) -> Result {
 fn load(report: &mut Report, ko: &Path) -> Result {
     let mut row = Row {
         work: "insmod and rmmod".into(),
-        unit: "ns".into(),
+        unit: "instructions".into(),
         samples: vec![Samples {
             device: "rust_lo".into(),
             values: Vec::new(),
@@ -223,7 +266,10 @@ pub fn run(run: &Run) -> Result {
     };
     if run.wants("devices") {
         for &n in numbers {
-            devices(n)?.into_iter().for_each(|row| report.add(row));
+            // One of a few pages is not seen in what is available.
+            let seen = |row: &Row| n >= 100 || !row.work.starts_with("memory");
+            let rows = devices(n)?.into_iter().filter(seen);
+            rows.for_each(|row| report.add(row));
         }
     }
     if run.wants("namespaces") {
