@@ -5,6 +5,7 @@
 use crate::Result;
 use std::{
     io::Write,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -79,4 +80,13 @@ impl Drop for Background {
 /// The path of this program.
 pub fn own() -> Result<String> {
     Ok(std::env::current_exe()?.display().to_string())
+}
+
+/// Loads this rust_lo in place of the one that is there, if any.
+pub fn reload(ko: &Path) -> Result {
+    if Path::new("/sys/module/rust_lo").exists() {
+        sh("rmmod rust_lo")?;
+    }
+    output(&["insmod", &ko.display().to_string(), "numdevs=0"])?;
+    Ok(())
 }

@@ -3,11 +3,11 @@
 //! Two modules, in turn, in one boot.
 
 use crate::{
-    command::sh,
+    command::{reload, sh},
     instructions::{quiet, row, tests},
     pktgen,
     place::{Kind, Place},
-    result::{reload, Report, Row},
+    result::{Report, Row},
     Result, Run,
 };
 use std::path::Path;

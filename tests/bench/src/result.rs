@@ -2,10 +2,7 @@
 
 //! What is measured, as it goes into the JSON.
 
-use crate::{
-    command::{output, sh},
-    Result,
-};
+use crate::{command::sh, Result};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -188,15 +185,6 @@ pub fn spread(values: &[f64]) -> f64 {
     let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let min = values.iter().copied().fold(f64::INFINITY, f64::min);
     max - min
-}
-
-/// Loads a module, or takes it out.
-pub fn reload(ko: &Path) -> Result {
-    if Path::new("/sys/module/rust_lo").exists() {
-        sh("rmmod rust_lo")?;
-    }
-    output(&["insmod", &ko.display().to_string(), "numdevs=0"])?;
-    Ok(())
 }
 
 #[cfg(test)]

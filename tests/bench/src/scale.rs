@@ -7,12 +7,12 @@
 //! for RCU or for the disk: that goes by as the host likes.
 
 use crate::{
-    command::{batch, sh},
+    command::{batch, reload, sh},
     instructions::{quiet, row},
     netperf::Test,
     pktgen,
     place::{Kind, Place},
-    result::{reload, Report, Row, Samples},
+    result::{Report, Row, Samples},
     Result, Run,
 };
 use guest::{netns::NetNs, rtnl::Rtnl};
