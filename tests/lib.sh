@@ -485,7 +485,7 @@ __run()
 	loaded || insmod "$RUST_LO_KO"
 	POINT=$BASHPID
 	# Not in what was just forked and is ended by a signal before it is another program.
-	trap '[ "$BASHPID" != "$POINT" ] || __cleanup $?' EXIT
+	trap 'rc=$?; [ "$BASHPID" != "$POINT" ] || __cleanup "$rc"' EXIT
 	# Not in a command substitution, where it would become output.
 	trap '[ "$BASHPID" != "$POINT" ] || say "line $LINENO: \"$BASH_COMMAND\" failed"' ERR
 	set -E
