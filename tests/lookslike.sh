@@ -157,7 +157,8 @@ ethtool()
 	# No PHY and no hardware could be asked for one: start_xmit() does not look.
 	same "time stamps of hardware" ethtool --get-hwtimestamp-cfg DEV
 	same "time stamps of hardware, switched on" ethtool --set-hwtimestamp-cfg DEV index 0 qualifier precise
-	check "no PHY" in_ns "$RL" test ! -e /sys/class/net/rlo0/phydev
+	# "ip netns exec" has the sysfs of the namespace.
+	check "no PHY" ip netns exec "$RL" sh -c 'cd /sys/class/net/rlo0 && [ ! -e phydev ]'
 	same "settings" ethtool DEV
 	same "statistics" ethtool -S DEV
 	same "rings" ethtool -g DEV

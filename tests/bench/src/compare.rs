@@ -4,7 +4,7 @@
 
 use crate::{
     command::{reload, sh},
-    instructions::{quiet, row, tests},
+    instructions::{quiet, row, settle, tests},
     pktgen,
     place::{Kind, Place},
     result::{Report, Row},
@@ -24,6 +24,7 @@ pub fn run(run: &Run, base: &Path, head: &Path) -> Result {
         for (name, ko) in [("base", base), ("head", head)] {
             reload(ko)?;
             let place = Place::new(Kind::RustLo)?;
+            settle();
             let mut add = |mut row: Row| {
                 row.samples[0].device = name.into();
                 report.add(row);

@@ -60,6 +60,13 @@ pub fn quiet() -> Result {
     Ok(())
 }
 
+/// After new namespaces were made: IPv6 reports its groups there and looks for routers a while,
+/// behind the back of what is measured. Where time counts instructions, that of an idle processor
+/// goes by at once.
+pub fn settle() {
+    sleep(Duration::from_secs(60));
+}
+
 /// What netperf does, and whether over IPv6.
 pub fn tests(full: bool) -> Vec<(Test, bool)> {
     let mut tests = Vec::new();
@@ -170,9 +177,7 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
     let [lo, rust_lo, veth, vrf, dummy] =
         [Kind::Lo, Kind::RustLo, Kind::Veth, Kind::Vrf, Kind::Dummy].map(Place::new);
     let (lo, rust_lo, veth, vrf, dummy) = (lo?, rust_lo?, veth?, vrf?, dummy?);
-    // IPv6 reports its groups and looks for routers a while, behind the back of what is measured.
-    // Where time counts instructions, that of an idle processor goes by at once.
-    sleep(Duration::from_secs(60));
+    settle();
 
     for size in [60, 1500] {
         let name = format!("pktgen {size} B");

@@ -8,7 +8,7 @@
 
 use crate::{
     command::{batch, reload, sh},
-    instructions::{quiet, row},
+    instructions::{quiet, row, settle},
     netperf::Test,
     pktgen,
     place::{Kind, Place},
@@ -213,11 +213,13 @@ fn flat(report: &mut Report, n: u32) -> Result {
         }
         Ok(rows)
     };
+    settle();
     let one = measure("1")?;
     place.ip_batch(&lines(n - 1, |i| {
         format!("link add d{i} group {GROUP} type rust_lo")
     }))?;
     place.ip_batch(&lines(n - 1, |i| format!("link set d{i} up")))?;
+    settle();
     let many = measure(&n.to_string())?;
     place.ip(&format!("link del group {GROUP}"))?;
     for (mut row, mut more) in one.into_iter().zip(many) {
