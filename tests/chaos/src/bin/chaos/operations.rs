@@ -22,7 +22,7 @@ use std::{
         Arc, Mutex,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Names of devices. The last one is the first of the module's own.
@@ -286,10 +286,14 @@ pub fn choose<'a>(operations: &'a [Operation], random: &mut Random) -> &'a Opera
 
 impl Worker<'_> {
     /// Until the others have done so many operations: a time would be too short for them on a
-    /// slow machine.
+    /// slow machine. On a very slow one a minute has to do, or this would pass for an operation
+    /// that hangs.
     fn wait(&self, operations: usize) {
-        let end = self.world.done.load(Relaxed) + operations;
-        while self.world.done.load(Relaxed) < end && !self.world.stop.load(Relaxed) {
+        let (start, end) = (Instant::now(), self.world.done.load(Relaxed) + operations);
+        while self.world.done.load(Relaxed) < end
+            && start.elapsed() < Duration::from_secs(60)
+            && !self.world.stop.load(Relaxed)
+        {
             thread::sleep(Duration::from_millis(10));
         }
     }
