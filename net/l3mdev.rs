@@ -34,6 +34,11 @@ pub trait Operations: device::Operations {
     fn fib_table(dev: &Device<Self>) -> Option<NonZeroU32>;
 }
 
+/// Those of an L3 master that has no answers of its own. They have to be there all the same:
+/// `l3mdev_fib_table_rcu()` and the like dereference them without a check.
+// SAFETY: All fields are optional functions, for which zero is `None`.
+pub(super) const NO_OPS: bindings::l3mdev_ops = unsafe { MaybeUninit::zeroed().assume_init() };
+
 struct Adapter<T>(PhantomData<T>);
 
 impl<T: Operations> Adapter<T> {

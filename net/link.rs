@@ -192,6 +192,16 @@ impl<T: Operations> Registration<T> {
     }
 }
 
+/// A module that is there for one kind of links and holds nothing else.
+impl<T: Operations> kernel::InPlaceModule for Registration<T>
+where
+    Self: Send + Sync,
+{
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        Self::new()
+    }
+}
+
 #[pinned_drop]
 impl<T: Operations> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {

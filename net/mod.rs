@@ -32,5 +32,45 @@ pub mod setup;
 pub mod skbuff;
 pub mod stats;
 
-#[cfg(CONFIG_KUNIT = "y")]
+/// What most drivers use.
+pub mod prelude {
+    pub use super::{
+        context::{
+            Rtnl,
+            XmitContext, //
+        },
+        device::{
+            self,
+            Device,
+            Registering, //
+        },
+        flags::{
+            Feature,
+            InterfaceFlag,
+            PrivFlag, //
+        },
+        link,
+        loopback::RouteNotifierShield,
+        netlink::{
+            ExtAck,
+            LinkAttributes, //
+        },
+        setup::{
+            LinkType,
+            Setup, //
+        },
+        skbuff::{
+            DropReason,
+            SkBuff, //
+        },
+        stats::{
+            LinkStats,
+            Lstats,
+            NoStats, //
+        },
+    };
+}
+
+// They test the driver of rust_lo.rs, too, which a sample does not have.
+#[cfg(all(CONFIG_KUNIT = "y", not(rust_lo_sample)))]
 mod tests;

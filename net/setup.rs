@@ -11,6 +11,7 @@ use super::{
         InterfaceFlags,
         PrivFlags, //
     },
+    l3mdev,
     link,
     loopback::RouteNotifierShield, //
 };
@@ -116,10 +117,26 @@ impl<T: Operations> Setup<'_, T> {
 
     /// Adds flags that only the kernel sees.
     pub fn priv_flags(&mut self, flags: impl Into<PrivFlags>) -> &mut Self {
-        let flags: u32 = flags.into().into();
+        self.add_priv_flags(flags.into().into());
+        self
+    }
+
+    fn add_priv_flags(&mut self, flags: u32) {
         // SAFETY: Both views of the union hold the same bits.
         let fast = unsafe { &mut self.raw().__bindgen_anon_1.priv_flags_fast };
         fast.set_priv_flags(fast.priv_flags() | flags as usize);
+    }
+
+    /// Makes the device an L3 master for good, without a routing table of its own: the core sends
+    /// through it what its local routes lead to, and nowhere while it is down.
+    ///
+    /// [`Device::set_l3_master`](super::device::Device::set_l3_master) is for a device that is one
+    /// now and then.
+    ///
+    /// C counterpart: `vrf_setup()`, `drivers/net/vrf.c`.
+    pub fn l3_master(&mut self) -> &mut Self {
+        self.raw().l3mdev_ops = &l3mdev::NO_OPS;
+        self.add_priv_flags(bindings::netdev_priv_flags_IFF_L3MDEV_MASTER);
         self
     }
 
