@@ -31,14 +31,14 @@ RELEASE = $(shell cat "$(KDIR)/include/config/kernel.release")
 OBJ = $(SRC)/build/$(RELEASE)
 KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
-RUST_FILES = $(wildcard rust_lo.rs net/*.rs net/tests/*.rs)
+RUST_FILES = $(wildcard rust_lo.rs net/*.rs net/tests/*.rs samples/*.rs)
 SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -print 2> /dev/null | \
 	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
 
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module debug-kernel kcsan-kernel run shell \
+	shellcheck unit tools kselftests stock-module samples debug-kernel kcsan-kernel run shell \
 	test test-debug test-kcsan kunit fuzz chaos bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
@@ -92,13 +92,17 @@ clippy-module: OBJ := $(SRC)/build/clippy
 clippy-module: check-kdir
 	@rm -rf "$(OBJ)"
 	@mkdir -p "$(OBJ)"
-	@$(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)" CLIPPY=1 modules > "$(OBJ)/log" 2>&1 || \
+	@$(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)" CLIPPY=1 RUST_LO_SAMPLES=m modules > "$(OBJ)/log" 2>&1 || \
 		{ cat "$(OBJ)/log"; exit 1; }
 	@if grep -q '^warning' "$(OBJ)/log"; then cat "$(OBJ)/log"; exit 1; fi
 
 # The module for the kernel of the guest.
 stock-module:
 	@$(STOCK_MAKE) module
+
+# The same with the sample driver.
+samples:
+	@$(STOCK_MAKE) RUST_LO_SAMPLES=m module
 
 # The kernels that look for faults while they run, with the module for each.
 debug-kernel kcsan-kernel:
@@ -144,7 +148,7 @@ shell: stock-module
 kselftests: stock-module
 	@qemu/root run -- tests/kselftests/build "$$(qemu/kernel source)"
 
-test: stock-module tools kselftests
+test: samples tools kselftests
 	@qemu/vm --timeout 3600 tests/run
 
 # The KUnit tests of the abstractions.
@@ -227,6 +231,8 @@ help:
 	@echo '                    if it can be, else Debian'\''s stock kernel'
 	@echo '  modules_install   install it (INSTALL_MOD_PATH and the like are the kernel'\''s own)'
 	@echo '  tools             the command-line tools'
+	@echo '  samples           rust_echo.ko as well, the driver of docs/abstractions.md, for the stock kernel;'
+	@echo '                    RUST_LO_SAMPLES=m has the same effect on every target that builds the module'
 	@echo '  clean             remove what was built'
 	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
 	@echo '  run               a demonstration'

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A loopback device in few lines: docs/abstractions.md walks through them.
+
+use kernel::prelude::*;
+use net::prelude::*;
+
+#[path = "../net/mod.rs"]
+pub mod net;
+
+module! {
+    type: link::Registration<Echo>,
+    name: "rust_echo",
+    authors: ["The rust_lo developers"],
+    description: "Sample: a loopback device",
+    license: "GPL",
+    alias: ["rtnl-link-rust_echo"],
+}
+
+struct Echo;
+
+#[vtable]
+impl device::Operations for Echo {
+    type Private = ();
+    type Stats = Lstats;
+    fn setup(dev: &mut Setup<'_, Self>) {
+        dev.link_type(LinkType::Loopback).ethernet_header();
+        dev.mtu(1500).loopback().l3_master().keep_dst();
+    }
+    fn init(_: &Registering<Self>, _: &Rtnl) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+    fn start_xmit(dev: &Device<Self>, mut skb: SkBuff, ctx: &XmitContext) {
+        skb.orphan();
+        skb.dst_force(ctx.rcu());
+        let Ok(skb) = skb.eth_type_trans(dev) else {
+            return dev.tx_dropped(); // and the packet is freed
+        };
+        let len = skb.len();
+        if skb.netif_rx(ctx.bh()).is_ok() {
+            dev.lstats_add(len, ctx.bh());
+        }
+    }
+    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
+        stats.set_rx(dev.lstats());
+        stats.set_tx(dev.lstats());
+    }
+}
+
+#[vtable]
+impl link::Operations for Echo {
+    const KIND: &'static CStr = c"rust_echo";
+    type Guard = RouteNotifierShield<Self>;
+    fn ops() -> &'static link::Ops<Self> {
+        static OPS: link::Ops<Echo> = link::Ops::new();
+        &OPS
+    }
+}
