@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module samples debug-kernel kcsan-kernel run shell \
+	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run shell \
 	test test-debug test-kcsan kunit fuzz chaos bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
@@ -108,6 +108,14 @@ samples:
 debug-kernel kcsan-kernel:
 	@qemu/debug-kernel ensure $(@:-kernel=)
 	@qemu/root run -- make $(JOBS) $(PASS) LLVM=-19 KDIR="$$(qemu/debug-kernel path $(@:-kernel=))" module
+
+# Of the module and the abstractions.
+rustdoc-module: check-kdir
+	$(KBUILD) RUST_LO_RUSTDOC=y modules
+	@echo 'written: $(patsubst $(SRC)/%,%,$(OBJ))/doc/rust_lo/net/index.html'
+
+rustdoc:
+	@$(STOCK_MAKE) rustdoc-module
 
 clippy:
 	@$(STOCK_MAKE) clippy-module
@@ -233,6 +241,7 @@ help:
 	@echo '  tools             the command-line tools'
 	@echo '  samples           rust_echo.ko as well, the driver of docs/abstractions.md, for the stock kernel;'
 	@echo '                    RUST_LO_SAMPLES=m has the same effect on every target that builds the module'
+	@echo '  rustdoc           the documentation of the abstractions, below build/'
 	@echo '  clean             remove what was built'
 	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
 	@echo '  run               a demonstration'

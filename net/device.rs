@@ -162,7 +162,7 @@ impl AnyDevice {
 ///
 /// # Invariants
 ///
-/// As [`AnyDevice`]; besides, the `net_device` was set up for `T` by [`Adapter::setup`], and its
+/// As [`AnyDevice`]; besides, the `net_device` was set up for `T` by `Adapter::setup()`, and its
 /// private data holds a valid `T::Private`.
 #[repr(transparent)]
 pub struct Device<T: Operations> {
