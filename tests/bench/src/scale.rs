@@ -7,7 +7,7 @@
 //! for RCU or for the disk: that goes by as the host likes.
 
 use crate::{
-    command::{batch, reload, sh},
+    command::{batch, output, reload, sh},
     instructions::{quiet, row, settle},
     netperf::Test,
     pktgen,
@@ -247,6 +247,17 @@ fn load(report: &mut Report, ko: &Path) -> Result {
     report
         .about
         .insert("module in memory, bytes".into(), size.trim().into());
+    // "text data bss dec hex filename", and below that the figures.
+    let sizes = output(&["size", ko.to_str().ok_or("a path that is no text")?])?;
+    let figures = sizes.lines().nth(1).unwrap_or_default();
+    for (name, figure) in ["text", "data", "bss"]
+        .into_iter()
+        .zip(figures.split_whitespace())
+    {
+        report
+            .about
+            .insert(format!("module's {name}, bytes"), figure.into());
+    }
     Ok(())
 }
 
@@ -255,18 +266,18 @@ pub fn run(run: &Run) -> Result {
     let mut report = Report::new("scale")?;
     sh("modprobe pktgen")?;
     quiet()?;
-    if run.wants("load") {
+    if run.wants("insmod and rmmod") {
         let ko = env::var("RUST_LO_KO").map_err(|e| format!("RUST_LO_KO: {e}"))?;
         load(&mut report, Path::new(&ko))?;
     }
-    // Modules are loaded, and programs are in memory, before anything is timed.
-    devices(10)?;
     let numbers: &[u32] = if run.full {
         &[1, 100, 1000, 5000]
     } else {
         &[1, 100, 1000]
     };
     if run.wants("devices") {
+        // Modules are loaded, and programs are in memory, before anything is timed.
+        devices(10)?;
         for &n in numbers {
             // One of a few pages is not seen in what is available.
             let seen = |row: &Row| n >= 100 || !row.work.starts_with("memory");
