@@ -152,6 +152,8 @@ impl device::Operations for RustLo {
 
 #[vtable]
 impl ethtool::Operations for RustLo {
+    type Statistics = ethtool::NoStatistics;
+
     fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
         ethtool::DriverInfo {
             driver: c"rust_lo",

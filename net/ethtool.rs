@@ -6,6 +6,7 @@
 
 use super::{
     bindings,
+    context::Rtnl,
     device::{
         self,
         Device, //
@@ -26,6 +27,10 @@ use kernel::{
 /// of a device whose stamps are made in software (`ethtool_op_get_ts_info()`).
 #[vtable]
 pub trait Operations: device::Operations {
+    /// The driver's own counters (`ethtool -S`): [`NoStatistics`], or a type that holds their
+    /// values.
+    type Statistics: Statistics<Self>;
+
     /// Name and version of the driver (`ethtool -i`).
     ///
     /// C counterpart: `get_drvinfo`.
@@ -49,6 +54,60 @@ pub struct DriverInfo {
     pub version: &'static CStr,
 }
 
+/// Values of a driver's own counters, all read at once.
+///
+/// What `struct rtnl_link_stats64` has a member for is reported there, and not here as well
+/// (`Documentation/networking/statistics.rst`).
+///
+/// C counterpart: `get_sset_count`, `get_strings` and `get_ethtool_stats` for `ETH_SS_STATS`. How
+/// many there are and what they are called is fixed when the driver is compiled, so that the three
+/// always agree.
+pub trait Statistics<T: device::Operations>: Sized + 'static {
+    /// The counters, in the order in which they are shown. If there are none, `ethtool -S` says
+    /// that the device has no statistics (`EOPNOTSUPP`).
+    const TABLE: &'static [Statistic<Self>];
+
+    /// Reads the counters of a device. Process context.
+    fn read(dev: &Device<T>, rtnl: &Rtnl) -> Self;
+}
+
+/// No counters of the driver's own.
+pub struct NoStatistics;
+
+impl<T: device::Operations> Statistics<T> for NoStatistics {
+    const TABLE: &'static [Statistic<Self>] = &[];
+
+    fn read(_dev: &Device<T>, _rtnl: &Rtnl) -> Self {
+        Self
+    }
+}
+
+const NAME_LEN: usize = bindings::ETH_GSTRING_LEN as usize;
+
+/// One counter: its name, and where its value is found in `S`.
+pub struct Statistic<S> {
+    /// Ends with a zero.
+    name: [u8; NAME_LEN],
+    value: fn(&S) -> u64,
+}
+
+impl<S> Statistic<S> {
+    /// A name that is empty, longer than 31 bytes or has anything but printable ASCII in it is an
+    /// error of the compiler's, in a constant such as [`Statistics::TABLE`].
+    pub const fn new(name: &str, value: fn(&S) -> u64) -> Self {
+        let from = name.as_bytes();
+        let mut to = [0; NAME_LEN];
+        assert!(!from.is_empty() && from.len() < NAME_LEN);
+        let mut i = 0;
+        while i < from.len() {
+            assert!(from[i].is_ascii_graphic());
+            to[i] = from[i];
+            i += 1;
+        }
+        Self { name: to, value }
+    }
+}
+
 /// The C callbacks of the driver `T`.
 pub(super) struct Adapter<T>(PhantomData<T>);
 
@@ -63,8 +122,16 @@ impl<T: Operations> Adapter<T> {
         if T::HAS_LINK_DETECTED {
             ops.get_link = Some(Self::get_link);
         }
+        // With a count of 0 the core would warn.
+        if !Self::TABLE.is_empty() {
+            ops.get_sset_count = Some(Self::get_sset_count);
+            ops.get_strings = Some(Self::get_strings);
+            ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
+        }
         ops
     };
+
+    const TABLE: &'static [Statistic<T::Statistics>] = T::Statistics::TABLE;
 
     pub(super) const fn ops() -> &'static bindings::ethtool_ops {
         &Self::OPS
@@ -91,6 +158,64 @@ impl<T: Operations> Adapter<T> {
     unsafe extern "C" fn get_link(dev: *mut bindings::net_device) -> u32 {
         // SAFETY: ethtool's core calls this for a registered device.
         T::link_detected(unsafe { Device::from_raw(dev) }).into()
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `get_sset_count` of a device of `T`.
+    unsafe extern "C" fn get_sset_count(_dev: *mut bindings::net_device, set: c_int) -> c_int {
+        match set as u32 {
+            bindings::ethtool_stringset_ETH_SS_STATS => Self::TABLE.len() as c_int,
+            // Not in `kernel::error::code` of 7.2.
+            _ => -(bindings::EOPNOTSUPP as c_int),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `get_strings` of a device of `T`.
+    unsafe extern "C" fn get_strings(_dev: *mut bindings::net_device, set: u32, data: *mut u8) {
+        if set != bindings::ethtool_stringset_ETH_SS_STATS {
+            return;
+        }
+        // SAFETY: Whoever calls this has asked `get_sset_count` and made room for so many names of
+        // `ETH_GSTRING_LEN` bytes, which are the caller's own (`ethtool_get_strings()`,
+        // `net/ethtool/ioctl.c`; `strset_prepare_set()`, `net/ethtool/strset.c`). The answer is
+        // always the length of the table. A name may lie anywhere, being of bytes.
+        let names = unsafe {
+            core::slice::from_raw_parts_mut(
+                data.cast::<MaybeUninit<[u8; NAME_LEN]>>(),
+                Self::TABLE.len(),
+            )
+        };
+        for (name, statistic) in names.iter_mut().zip(Self::TABLE) {
+            name.write(statistic.name);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `get_ethtool_stats` of a device of `T`.
+    unsafe extern "C" fn get_ethtool_stats(
+        dev: *mut bindings::net_device,
+        _stats: *mut bindings::ethtool_stats,
+        data: *mut u64,
+    ) {
+        // SAFETY: `ethtool_get_stats()` (`net/ethtool/ioctl.c`) calls this for a registered device,
+        // which is not one that has a lock of its own for its operations, thus under RTNL; with
+        // room for as many values as `get_sset_count` has answered, always the length of the
+        // table.
+        let (dev, rtnl, values) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                Rtnl::assume_held(),
+                core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u64>>(), Self::TABLE.len()),
+            )
+        };
+        let statistics = T::Statistics::read(dev, &rtnl);
+        for (value, statistic) in values.iter_mut().zip(Self::TABLE) {
+            value.write((statistic.value)(&statistics));
+        }
     }
 }
 

@@ -28,8 +28,7 @@ use crate::net::{
         InterfaceFlag,
         PrivFlag, //
     },
-    l3mdev,
-    link,
+    l3mdev, link,
     loopback::RouteNotifierShield,
     setup::{
         LinkType,
@@ -75,8 +74,24 @@ impl device::Operations for Every {
     fn start_xmit(_dev: &Device<Self>, _skb: SkBuff, _ctx: &XmitContext) {}
 }
 
+/// Two values, read together.
+pub(super) struct Numbers(u64);
+
+impl ethtool::Statistics<Every> for Numbers {
+    const TABLE: &'static [ethtool::Statistic<Self>] = &[
+        ethtool::Statistic::new("a_name_as_long_as_there_is_room", |n| n.0),
+        ethtool::Statistic::new("b", |n| n.0 << 32),
+    ];
+
+    fn read(dev: &Device<Every>, _rtnl: &Rtnl) -> Self {
+        Self(*dev.private())
+    }
+}
+
 #[vtable]
 impl ethtool::Operations for Every {
+    type Statistics = Numbers;
+
     fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
         ethtool::DriverInfo {
             driver: c"a driver whose name is longer than there is room",
@@ -207,6 +222,65 @@ mod tests {
             check!(unsafe { get_link(dev.as_raw()) }, 1);
             Ok(())
         })
+    }
+
+    /// Names and values are as many as was said, and what lies behind them is left alone.
+    #[test]
+    fn ethtool_statistics() -> Result {
+        with_every(|dev, _| {
+            // SAFETY: The operations were set, and are `'static`.
+            let ops = unsafe { &*(*dev.as_raw()).ethtool_ops };
+            let (Some(count), Some(names), Some(values)) =
+                (ops.get_sset_count, ops.get_strings, ops.get_ethtool_stats)
+            else {
+                return Err(EINVAL);
+            };
+            let stats = bindings::ethtool_stringset_ETH_SS_STATS;
+            let others = [
+                bindings::ethtool_stringset_ETH_SS_TEST,
+                bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS,
+                u32::MAX,
+            ];
+
+            // SAFETY: RTNL is held, and the device live.
+            check!(unsafe { count(dev.as_raw(), stats as c_int) }, 2);
+            let mut text = [0xa5u8; 4 * 32];
+            for set in others {
+                // SAFETY: As above.
+                let answer = unsafe { count(dev.as_raw(), set as c_int) };
+                check!(answer, -(bindings::EOPNOTSUPP as c_int));
+                // SAFETY: As above; there is room for more names than that.
+                unsafe { names(dev.as_raw(), set, text.as_mut_ptr().add(1)) };
+                check!(text, [0xa5u8; 4 * 32]);
+            }
+            // SAFETY: As above. They need not be aligned to anything.
+            unsafe { names(dev.as_raw(), stats, text.as_mut_ptr().add(1)) };
+            check!(text[0], 0xa5);
+            check!(&text[1..33], b"a_name_as_long_as_there_is_room\0");
+            check!(&text[33..36], b"b\0\0");
+            check!(text[36..65], [0u8; 29]);
+            check!(text[65..], [0xa5u8; 63]);
+
+            let mut numbers = [7u64; 4];
+            // SAFETY: Zero is a valid value of the request, and there is room for more than was
+            // said.
+            unsafe {
+                let mut request: bindings::ethtool_stats = core::mem::zeroed();
+                values(dev.as_raw(), &mut request, numbers.as_mut_ptr().add(1));
+            }
+            check!(numbers, [7, 42, 42 << 32, 7]);
+            Ok(())
+        })
+    }
+
+    /// A driver without counters of its own has none of the three callbacks.
+    #[test]
+    fn no_ethtool_statistics() -> Result {
+        let ops = ethtool::Adapter::<Probe>::ops();
+        check!(ops.get_sset_count.is_none());
+        check!(ops.get_strings.is_none());
+        check!(ops.get_ethtool_stats.is_none());
+        Ok(())
     }
 
     /// Being an L3 master or not changes nothing else.

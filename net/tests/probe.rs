@@ -13,7 +13,7 @@ use crate::net::{
         Device,
         Registering, //
     },
-    link,
+    ethtool, link,
     netlink::{
         ExtAck,
         LinkAttributes, //
@@ -207,6 +207,11 @@ impl device::Operations for Probe {
     fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
         stats.set_rx(dev.lstats());
     }
+}
+
+#[vtable]
+impl ethtool::Operations for Probe {
+    type Statistics = ethtool::NoStatistics;
 }
 
 #[vtable]
