@@ -15,6 +15,7 @@
 #include <net/dropreason-core.h>
 #include <net/l3mdev.h>
 #include <net/net_namespace.h>
+#include <net/netdev_queues.h>
 #include <net/rtnetlink.h>
 
 #include "helpers.h"

@@ -205,6 +205,22 @@ impl<T: Operations> Device<T> {
         to_result(unsafe { bindings::dev_open(self.as_raw(), ptr::null_mut()) })
     }
 
+    /// How many receive queues are in use.
+    ///
+    /// C counterpart: `dev->real_num_rx_queues`.
+    pub fn rx_queues(&self, _rtnl: &Rtnl) -> u32 {
+        // SAFETY: By the type's invariants; what writes it holds RTNL, as `_rtnl` says we do.
+        unsafe { (*self.as_raw()).real_num_rx_queues }
+    }
+
+    /// How many transmit queues are in use.
+    ///
+    /// C counterpart: `dev->real_num_tx_queues`.
+    pub fn tx_queues(&self, _rtnl: &Rtnl) -> u32 {
+        // SAFETY: As in `rx_queues`.
+        unsafe { (*self.as_raw()).real_num_tx_queues }
+    }
+
     /// Counts a packet that was not sent (`tx_dropped`). Per CPU; any context.
     ///
     /// C counterpart: `dev_core_stats_tx_dropped_inc()`.

@@ -13,7 +13,8 @@ use super::{
     },
     l3mdev,
     link,
-    loopback::RouteNotifierShield, //
+    loopback::RouteNotifierShield,
+    queue_stats, //
 };
 use core::marker::PhantomData;
 
@@ -185,6 +186,15 @@ impl<T: Operations> Setup<'_, T> {
         T: ethtool::Operations,
     {
         self.raw().ethtool_ops = ethtool::Adapter::<T>::ops();
+        self
+    }
+
+    /// Offers `T`'s [`queue_stats::Operations`].
+    pub fn queue_stats(&mut self) -> &mut Self
+    where
+        T: queue_stats::Operations,
+    {
+        self.raw().stat_ops = queue_stats::Adapter::<T>::ops();
         self
     }
 }

@@ -30,15 +30,26 @@ use crate::net::{
     },
     l3mdev, link,
     loopback::RouteNotifierShield,
+    queue_stats::{
+        self,
+        RxStats,
+        TxStats, //
+    },
     setup::{
         LinkType,
         Setup,
         GSO_MAX_SIZE, //
     },
     skbuff::SkBuff,
-    stats::NoStats, //
+    stats::{
+        NoStats,
+        Totals, //
+    },
 };
-use core::num::NonZeroU32;
+use core::{
+    mem::offset_of,
+    num::NonZeroU32, //
+};
 use kernel::prelude::*;
 
 /// A driver that uses all of [`Setup`].
@@ -63,7 +74,8 @@ impl device::Operations for Every {
                 Feature::ScatterGather,
             )
             .tso_max_size(GSO_MAX_SIZE)
-            .ethtool();
+            .ethtool()
+            .queue_stats();
     }
 
     fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<u64, Error> {
@@ -104,6 +116,37 @@ impl ethtool::Operations for Every {
     }
 }
 
+impl queue_stats::Operations for Every {
+    fn rx(dev: &Device<Self>, queue: u32, stats: &mut RxStats, rtnl: &Rtnl) {
+        if queue < dev.rx_queues(rtnl) {
+            stats.set(Totals {
+                packets: 10 + u64::from(queue),
+                bytes: 20,
+            });
+        }
+    }
+
+    fn tx(dev: &Device<Self>, queue: u32, stats: &mut TxStats, rtnl: &Rtnl) {
+        if queue < dev.tx_queues(rtnl) {
+            stats.set(Totals {
+                packets: 30 + u64::from(queue),
+                bytes: 40,
+            });
+        }
+    }
+
+    fn base(_dev: &Device<Self>, rx: &mut RxStats, tx: &mut TxStats, _rtnl: &Rtnl) {
+        rx.set(Totals {
+            packets: 1,
+            bytes: 2,
+        });
+        tx.set(Totals {
+            packets: 3,
+            bytes: 4,
+        });
+    }
+}
+
 impl l3mdev::Operations for Every {
     fn fib_table(_dev: &Device<Self>) -> Option<NonZeroU32> {
         NonZeroU32::new(77)
@@ -132,6 +175,35 @@ fn with_every(test: impl FnOnce(&Device<Every>, &Rtnl) -> Result) -> Result {
 fn priv_flags(dev: &Device<Every>) -> bindings::net_device__bindgen_ty_1__bindgen_ty_2 {
     // SAFETY: The device is live, and all its writers wait for RTNL.
     unsafe { (*dev.as_raw()).__bindgen_anon_1.priv_flags_fast }
+}
+
+type Rx = bindings::netdev_queue_stats_rx;
+type Tx = bindings::netdev_queue_stats_tx;
+
+/// What the core marks a counter with that is not set (`NETDEV_STAT_NOT_SET`).
+const UNSET: u64 = u64::MAX;
+
+/// A structure of `N` counters none of which is set but those at two offsets.
+fn counters<const N: usize>(set: [(usize, u64); 2]) -> [u64; N] {
+    let mut all = [UNSET; N];
+    for (offset, value) in set {
+        all[offset / size_of::<u64>()] = value;
+    }
+    all
+}
+
+fn rx(packets: u64, bytes: u64) -> [u64; size_of::<Rx>() / size_of::<u64>()] {
+    counters([
+        (offset_of!(Rx, packets), packets),
+        (offset_of!(Rx, bytes), bytes),
+    ])
+}
+
+fn tx(packets: u64, bytes: u64) -> [u64; size_of::<Tx>() / size_of::<u64>()] {
+    counters([
+        (offset_of!(Tx, packets), packets),
+        (offset_of!(Tx, bytes), bytes),
+    ])
 }
 
 #[kunit_tests(rust_lo_device)]
@@ -281,6 +353,53 @@ mod tests {
         check!(ops.get_strings.is_none());
         check!(ops.get_ethtool_stats.is_none());
         Ok(())
+    }
+
+    /// What is set, and only that, is in the counters that the core hands over.
+    #[test]
+    fn queue_stats() -> Result {
+        with_every(|dev, rtnl| {
+            // SAFETY: The operations were set, and are `'static`.
+            let ops = unsafe { &*(*dev.as_raw()).stat_ops };
+            let (Some(get_rx), Some(get_tx), Some(get_base)) = (
+                ops.get_queue_stats_rx,
+                ops.get_queue_stats_tx,
+                ops.get_base_stats,
+            ) else {
+                return Err(EINVAL);
+            };
+            check!((dev.rx_queues(rtnl), dev.tx_queues(rtnl)), (1, 1));
+
+            let (mut to_rx, mut to_tx) = (rx(UNSET, UNSET), tx(UNSET, UNSET));
+            // SAFETY: RTNL is held, and the device live; both are of the size of what they are
+            // taken for. Here and below.
+            unsafe {
+                get_base(
+                    dev.as_raw(),
+                    to_rx.as_mut_ptr().cast(),
+                    to_tx.as_mut_ptr().cast(),
+                );
+            }
+            check!(to_rx, rx(1, 2));
+            check!(to_tx, tx(3, 4));
+
+            // There is no queue 1.
+            for (queue, of_rx, of_tx) in [
+                (0, rx(10, 20), tx(30, 40)),
+                (1, rx(UNSET, UNSET), tx(UNSET, UNSET)),
+            ] {
+                let mut to_rx = rx(UNSET, UNSET);
+                let mut to_tx = tx(UNSET, UNSET);
+                // SAFETY: As above.
+                unsafe {
+                    get_rx(dev.as_raw(), queue, to_rx.as_mut_ptr().cast());
+                    get_tx(dev.as_raw(), queue, to_tx.as_mut_ptr().cast());
+                }
+                check!(to_rx, of_rx);
+                check!(to_tx, of_tx);
+            }
+            Ok(())
+        })
     }
 
     /// Being an L3 master or not changes nothing else.
