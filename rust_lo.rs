@@ -39,6 +39,7 @@ use net::{
     },
     skbuff::{
         DropReason,
+        NoHeader,
         SkBuff, //
     },
     stats::{
@@ -132,9 +133,12 @@ impl device::Operations for RustLo {
                     dev.lstats_add(len, ctx.bh());
                 }
             }
-            Err(skb) => {
+            Err((skb, why)) => {
                 dev.tx_dropped();
-                skb.drop_reason(DropReason::HeaderTruncated);
+                skb.drop_reason(match why {
+                    NoHeader::TooShort => DropReason::HeaderTruncated,
+                    NoHeader::NoMemory => DropReason::NoMemory,
+                });
             }
         }
     }

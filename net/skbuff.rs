@@ -45,6 +45,19 @@ pub enum DropReason {
     NotSpecified = bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED,
     /// A header does not fit into the packet (`SKB_DROP_REASON_HDR_TRUNC`).
     HeaderTruncated = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
+    /// There was no memory (`SKB_DROP_REASON_NOMEM`).
+    NoMemory = bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM,
+}
+
+/// Why a packet has no whole link-layer header that could be looked at.
+///
+/// C counterpart: what `pskb_may_pull_reason()` returns, `include/linux/skbuff.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHeader {
+    /// The packet is shorter than the header.
+    TooShort,
+    /// The header is scattered, and there was no memory to put it together.
+    NoMemory,
 }
 
 impl SkBuff {
@@ -124,17 +137,26 @@ impl SkBuff {
     /// Makes a packet that was sent with an Ethernet header one that `dev` has received.
     ///
     /// Takes the header off, and sets device, protocol and packet type. A packet without a whole
-    /// header comes back as it was: `eth_type_trans()` itself would read past its end or run into
-    /// the `BUG_ON()` of `__skb_pull()`.
+    /// header comes back as it was, with the reason: `eth_type_trans()` itself would read past its
+    /// end or run into the `BUG_ON()` of `__skb_pull()`.
     ///
     /// C counterpart: `eth_type_trans()`, `net/ethernet/eth.c`.
     #[inline]
-    pub fn eth_type_trans<T: Operations>(self, dev: &Device<T>) -> Result<RxSkBuff, SkBuff> {
+    pub fn eth_type_trans<T: Operations>(
+        self,
+        dev: &Device<T>,
+    ) -> Result<RxSkBuff, (SkBuff, NoHeader)> {
         let skb = self.0.as_ptr();
 
         // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
         if unlikely(!unsafe { bindings::pskb_may_pull(skb, bindings::ETH_HLEN) }) {
-            return Err(self);
+            // SAFETY: As above.
+            let why = if unsafe { (*skb).len } < bindings::ETH_HLEN {
+                NoHeader::TooShort
+            } else {
+                NoHeader::NoMemory
+            };
+            return Err((self, why));
         }
         // SAFETY: As above; the linear part holds a whole header, and `dev` is a live device.
         let protocol = unsafe { bindings::eth_type_trans(skb, dev.as_raw()) };
@@ -202,17 +224,21 @@ impl RxSkBuff {
         // is given up, whatever comes back. `_bh` stands for the context that is asked for.
         match unsafe { bindings::__netif_rx(self.0.into_raw()) } as u32 {
             bindings::NET_RX_SUCCESS => Ok(()),
-            _ => Err(Dropped),
+            _ => {
+                cold();
+                Err(Dropped)
+            }
         }
     }
 }
 
+/// Tells the compiler that the way it is on is a rare one.
+#[cold]
+fn cold() {}
+
 /// Tells the compiler which way is the rare one.
 #[inline(always)]
 fn unlikely(condition: bool) -> bool {
-    #[cold]
-    fn cold() {}
-
     if condition {
         cold();
     }

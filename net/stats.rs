@@ -3,6 +3,10 @@
 //! Counters of a device.
 
 use super::bindings;
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
 
 /// Which per-CPU counters the core allocates for a device.
 ///
@@ -43,6 +47,30 @@ pub struct Totals {
     pub packets: u64,
     /// Bytes, without the link layer's header.
     pub bytes: u64,
+}
+
+/// A counter of what is rare: one word for all CPUs. Any context.
+///
+/// What happens to each packet is not for it: CPUs that count at the same time wait for each other.
+pub struct RareCounter(Atomic<u64>);
+
+impl RareCounter {
+    /// Begins at 0.
+    #[expect(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// Counts one.
+    #[inline]
+    pub fn count(&self) {
+        self.0.add(1, Relaxed);
+    }
+
+    /// How many were counted.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
 }
 
 /// The counters that `ndo_get_stats64` fills in. All are 0 to begin with.

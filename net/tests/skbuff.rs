@@ -16,6 +16,7 @@ use crate::net::{
     skbuff::{
         DropReason,
         Dropped,
+        NoHeader,
         SkBuff, //
     },
 };
@@ -124,7 +125,11 @@ mod tests {
 
     #[test]
     fn dropped_for_a_reason() -> Result {
-        for reason in [DropReason::NotSpecified, DropReason::HeaderTruncated] {
+        for reason in [
+            DropReason::NotSpecified,
+            DropReason::HeaderTruncated,
+            DropReason::NoMemory,
+        ] {
             owned(20)?.drop_reason(reason);
             check!(FREED.load(Relaxed), 1);
         }
@@ -170,7 +175,8 @@ mod tests {
             for len in [0, 1, 13] {
                 match owned(len)?.eth_type_trans(dev) {
                     Ok(_) => return Err(EINVAL),
-                    Err(skb) => {
+                    Err((skb, why)) => {
+                        check!(why, NoHeader::TooShort);
                         check!(FREED.load(Relaxed), 0);
                         drop(skb);
                         check!(FREED.load(Relaxed), 1);
