@@ -32,6 +32,7 @@ use net::{
         ExtAck,
         LinkAttributes, //
     },
+    queue_stats,
     setup::{
         LinkType,
         Setup,
@@ -39,12 +40,15 @@ use net::{
     },
     skbuff::{
         DropReason,
+        Dropped,
         NoHeader,
         SkBuff, //
     },
     stats::{
         LinkStats,
-        Lstats, //
+        Lstats,
+        RareCounter,
+        Totals, //
     },
 };
 
@@ -67,9 +71,17 @@ module_params! {
 /// The driver.
 struct RustLo;
 
+/// Packets that were not accepted, by reason. The core counts them as well, among others: the
+/// first as `rx_dropped`, the rest as `tx_dropped`.
+struct Drops {
+    backlog: RareCounter,
+    too_short: RareCounter,
+    no_memory: RareCounter,
+}
+
 #[vtable]
 impl device::Operations for RustLo {
-    type Private = ();
+    type Private = Drops;
     type Stats = Lstats;
 
     fn setup(dev: &mut Setup<'_, Self>) {
@@ -94,12 +106,17 @@ impl device::Operations for RustLo {
                 Feature::GsoSoftware,
             )
             .tso_max_size(GSO_MAX_SIZE)
-            .ethtool();
+            .ethtool()
+            .queue_stats();
     }
 
-    fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
+    fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<Drops, Error> {
         dev.lockdep_set_classes();
-        Ok(())
+        Ok(Drops {
+            backlog: RareCounter::new(),
+            too_short: RareCounter::new(),
+            no_memory: RareCounter::new(),
+        })
     }
 
     /// Unlike `lo`, the device has to be an L3 master, or the core would send through `lo` what
@@ -128,17 +145,20 @@ impl device::Operations for RustLo {
         match skb.eth_type_trans(dev) {
             Ok(skb) => {
                 let len = skb.len();
-                // The core counts what the backlog refuses, as rx_dropped.
-                if skb.netif_rx(ctx.bh()).is_ok() {
-                    dev.lstats_add(len, ctx.bh());
+                match skb.netif_rx(ctx.bh()) {
+                    Ok(()) => dev.lstats_add(len, ctx.bh()),
+                    // The core has counted it as rx_dropped.
+                    Err(Dropped) => dev.private().backlog.count(),
                 }
             }
             Err((skb, why)) => {
+                let (counter, reason) = match why {
+                    NoHeader::TooShort => (&dev.private().too_short, DropReason::HeaderTruncated),
+                    NoHeader::NoMemory => (&dev.private().no_memory, DropReason::NoMemory),
+                };
+                counter.count();
                 dev.tx_dropped();
-                skb.drop_reason(match why {
-                    NoHeader::TooShort => DropReason::HeaderTruncated,
-                    NoHeader::NoMemory => DropReason::NoMemory,
-                });
+                skb.drop_reason(reason);
             }
         }
     }
@@ -154,9 +174,40 @@ impl device::Operations for RustLo {
     }
 }
 
+/// What `ethtool -S` shows.
+struct Statistics {
+    accepted: Totals,
+    backlog: u64,
+    too_short: u64,
+    no_memory: u64,
+}
+
+impl ethtool::Statistics<RustLo> for Statistics {
+    /// Not by queue, see the implementation of [`queue_stats::Operations`].
+    const TABLE: &'static [ethtool::Statistic<Self>] = &[
+        ethtool::Statistic::new("accepted_packets", |s| s.accepted.packets),
+        ethtool::Statistic::new("accepted_bytes", |s| s.accepted.bytes),
+        ethtool::Statistic::new("rx_backlog_drops", |s| s.backlog),
+        ethtool::Statistic::new("tx_too_short_drops", |s| s.too_short),
+        ethtool::Statistic::new("tx_no_memory_drops", |s| s.no_memory),
+    ];
+
+    fn read(dev: &Device<RustLo>, _rtnl: &Rtnl) -> Self {
+        let drops = dev.private();
+        Self {
+            accepted: dev.lstats(),
+            backlog: drops.backlog.get(),
+            too_short: drops.too_short.get(),
+            no_memory: drops.no_memory.get(),
+        }
+    }
+}
+
+/// Like `lo`, the device has no channels (`ethtool -l`): those are interrupts with the queues they
+/// serve, to be switched on and off, and it has no interrupts.
 #[vtable]
 impl ethtool::Operations for RustLo {
-    type Statistics = ethtool::NoStatistics;
+    type Statistics = Statistics;
 
     fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
         ethtool::DriverInfo {
@@ -167,6 +218,37 @@ impl ethtool::Operations for RustLo {
 
     fn link_detected(_dev: &Device<Self>) -> bool {
         true
+    }
+}
+
+/// Packets are not counted by queue: none is locked for them, and they go through the backlog of
+/// the CPU. So they are those of the only queue; where a user has asked for several
+/// (`ip link add … numtxqueues 4`) they are the device's and of no queue.
+impl queue_stats::Operations for RustLo {
+    fn rx(dev: &Device<Self>, _queue: u32, stats: &mut queue_stats::RxStats, rtnl: &Rtnl) {
+        if dev.rx_queues(rtnl) == 1 {
+            stats.set(dev.lstats());
+        }
+    }
+
+    fn tx(dev: &Device<Self>, _queue: u32, stats: &mut queue_stats::TxStats, rtnl: &Rtnl) {
+        if dev.tx_queues(rtnl) == 1 {
+            stats.set(dev.lstats());
+        }
+    }
+
+    fn base(
+        dev: &Device<Self>,
+        rx: &mut queue_stats::RxStats,
+        tx: &mut queue_stats::TxStats,
+        rtnl: &Rtnl,
+    ) {
+        let of_no_queue = |queues| match queues {
+            1 => Totals::default(),
+            _ => dev.lstats(),
+        };
+        rx.set(of_no_queue(dev.rx_queues(rtnl)));
+        tx.set(of_no_queue(dev.tx_queues(rtnl)));
     }
 }
 

@@ -33,7 +33,7 @@ use kernel::{
     }, //
 };
 
-/// A device that is up, without a [`link::Registration`](crate::net::link::Registration) at hand:
+/// A device, without a [`link::Registration`](crate::net::link::Registration) at hand:
 /// that of the module is the module's.
 struct Own {
     dev: *mut bindings::net_device,
@@ -41,6 +41,12 @@ struct Own {
 
 impl Own {
     fn new(rtnl: &Rtnl) -> Result<Self> {
+        let own = Self::down(rtnl)?;
+        own.device().open(rtnl)?;
+        Ok(own)
+    }
+
+    fn down(_rtnl: &Rtnl) -> Result<Self> {
         // SAFETY: The name fits; size and setup belong together.
         let dev = unsafe {
             bindings::alloc_netdev_mqs(
@@ -64,9 +70,13 @@ impl Own {
             unsafe { bindings::free_netdev(dev) };
             return Err(e);
         }
-        let own = Self { dev };
-        own.device().open(rtnl)?;
-        Ok(own)
+        Ok(Self { dev })
+    }
+
+    /// What the driver has counted: refused by the backlog, too short, no memory.
+    fn drops(&self) -> [u64; 3] {
+        let drops = self.device().private();
+        [&drops.backlog, &drops.too_short, &drops.no_memory].map(|counter| counter.get())
     }
 
     fn device(&self) -> &Device<RustLo> {
@@ -161,6 +171,25 @@ mod tests {
             check!(FREED.load(Relaxed), 1);
             check!(own.stats().tx_dropped, n as u64 + 1);
             check!(own.stats().tx_packets, 0);
+            check!(own.drops(), [0, n as u64 + 1, 0]);
+        }
+        drop(own);
+        drop(rtnl);
+        Ok(())
+    }
+
+    /// What the backlog refuses is counted by the core and by the driver, and not as sent.
+    #[test]
+    fn refused() -> Result {
+        let rtnl = Rtnl::lock();
+        // The backlog takes nothing for a device that is down.
+        let own = Own::down(&rtnl)?;
+        for n in 1..=3 {
+            own.xmit(packet(20)?, || Ok(()))?;
+            check!(FREED.load(Relaxed), 1);
+            check!(own.stats().rx_dropped, n);
+            check!((own.stats().tx_packets, own.stats().rx_packets), (0, 0));
+            check!(own.drops(), [n, 0, 0]);
         }
         drop(own);
         drop(rtnl);
