@@ -56,11 +56,12 @@ flood()
 	sent=$(sed -n 's/.*Sent [0-9]* bytes \([0-9]*\) pkt.*/\1/p' <<< "$qdisc" | head -n 1)
 	in_ns "$NS" tc qdisc del dev "$dev" root
 	counters "$NS" "$dev"
-	say "$sent sent, $arrived arrived, $((rx_dropped - dropped)) dropped"
+	lost=$((rx_dropped - dropped))
+	say "$sent sent, $arrived arrived, $lost dropped"
 	equal "packets through the qdisc" 200 "$sent"
-	number "dropped" "$((rx_dropped - dropped))" -gt 0
+	number "dropped" "$lost" -gt 0
 	number "arrived" "$arrived" -gt 0
-	equal "received and dropped" 200 "$((rx_packets - packets + rx_dropped - dropped))"
+	equal "received and dropped" 200 "$((rx_packets - packets + lost))"
 	equal "packets counted" "$arrived" "$((rx_packets - packets))"
 	equal "bytes counted" "$((arrived * 100))" "$((rx_bytes - bytes))"
 	equal "sent as received" "$rx_packets $rx_bytes" "$tx_packets $tx_bytes"
@@ -71,6 +72,11 @@ overflow()
 {
 	setup_loopback NS
 	flood rlo0
+	# What the qdisc has let go was accepted or refused, and nothing else is among the drops.
+	equal "refused, ethtool -S" "$lost" "$(statistic "$NS" rlo0 rx_backlog_drops)"
+	equal "accepted, ethtool -S" "$rx_packets" "$(statistic "$NS" rlo0 accepted_packets)"
+	equal "other drops, ethtool -S" "0 0" \
+		"$(statistic "$NS" rlo0 tx_too_short_drops) $(statistic "$NS" rlo0 tx_no_memory_drops)"
 	check "it works on" ping_once "$NS" ::1
 }
 

@@ -13,6 +13,7 @@ TESTS=(
 	"bpf: redirected and cloned by BPF programs, as on lo"
 	"short: frames without a whole header are dropped, counted, and a reason is given"
 	"paged: a header that is not in the linear part"
+	"no_memory: such a header, and no memory to put it together"
 	"test_run: frames from BPF_PROG_TEST_RUN"
 	"delayed: packets in a qdisc do not hold up the removal of their device"
 	"outlived: packets of the device in another's qdisc do not, either"
@@ -22,6 +23,7 @@ TESTS=(
 
 TRACING=/sys/kernel/tracing
 INSTANCE=$TRACING/instances/rust_lo-inject
+FAILSLAB=/sys/kernel/debug/failslab
 
 cleanup_hook()
 {
@@ -273,12 +275,19 @@ setup_tun()
 		# Each argument: length of a packet, and of its linear part.
 		tun = os.open("/dev/net/tun", os.O_RDWR)
 		fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR))
+		# And which allocation from then on fails.
 		for argument in sys.argv[1:]:
-		    length, linear = map(int, argument.split("/"))
+		    length, linear, nth = map(int, (argument + "/0").split("/")[:3])
 		    header = struct.pack("=BBHHHH", 0, 0, linear, 0, 0, 0)
 		    # A version of IP, and where Ethernet has the protocol one for experiments.
 		    packet = (b"\x45" + bytes(11) + b"\x88\xb5" + bytes(length))[:length]
-		    os.write(tun, header + packet)
+		    if not nth:
+		        os.write(tun, header + packet)
+		        continue
+		    with open("/proc/thread-self/fail-nth", "r+b", buffering=0) as fail:
+		        fail.write(b"%d" % nth)
+		        os.write(tun, header + packet)
+		        fail.write(b"0")
 	EOF
 	batch "$NS" <<- EOF
 		tuntap add dev tun0 mode tun vnet_hdr
@@ -301,10 +310,10 @@ since()
 	last=("${now[@]}")
 }
 
-# Packets dropped as too short for a header, as traced.
-truncated()
+# dropped_for REASON: packets that were, as traced.
+dropped_for()
 {
-	grep -c 'reason: HDR_TRUNC' "$INSTANCE/trace" || true
+	grep -c "reason: $1\$" "$INSTANCE/trace" || true
 }
 
 start_trace()
@@ -332,7 +341,11 @@ short()
 		# rx_dropped has those of 14 bytes and more, of a protocol that nobody knows.
 		equal "received, sent, dropped and errors ($action)" "7 7 13 0" "$(cat "$TMP/since")"
 	done
-	equal "drops with the reason" 26 "$(truncated)"
+	equal "drops with the reason" 26 "$(dropped_for HDR_TRUNC)"
+	equal "ethtool -S" "26 0" \
+		"$(statistic "$NS" rlo0 tx_too_short_drops) $(statistic "$NS" rlo0 tx_no_memory_drops)"
+	# The core's rx_dropped has those that nobody wants, too.
+	equal "none refused by the backlog" 0 "$(statistic "$NS" rlo0 rx_backlog_drops)"
 	if command -v clang clang-19 > /dev/null; then
 		# BPF does not even hand on what has no link layer header (__bpf_redirect_common()).
 		compile_bpf
@@ -363,6 +376,37 @@ paged()
 	sleep 0.2
 	since
 	equal "received, sent, dropped and errors" "16 16 0 0" "$(cat "$TMP/since")"
+}
+
+no_memory()
+{
+	local n packets=() last=()
+
+	if [ ! -e /proc/self/fail-nth ] || [ ! -d "$FAILSLAB" ]; then
+		skip "the kernel cannot let allocations fail (CONFIG_FAILSLAB)"
+	fi
+	setup_tun
+	start_trace
+	# What may wait for memory is spared, and no stack is shown.
+	echo Y > "$FAILSLAB/ignore-gfp-wait"
+	echo N > "$FAILSLAB/cache-filter"
+	echo 0 > "$FAILSLAB/verbose"
+	# The copy of a packet, the new head of that copy, or nothing of it.
+	for n in {1..9}; do
+		packets+=("5000/8/$n")
+	done
+	since
+	with_filter tun0 ingress matchall action mirred egress mirror dev rlo0 -- \
+		in_ns "$NS" python3 "$TMP/tun.py" "${packets[@]}"
+	sleep 0.2
+	since
+	say "received, sent, dropped and errors: $(cat "$TMP/since")"
+	n=$(statistic "$NS" rlo0 tx_no_memory_drops)
+	number "without memory" "$n" -gt 0
+	equal "dropped" "$n" "$(awk '{ print $3 }' "$TMP/since")"
+	equal "drops with the reason" "$n" "$(dropped_for NOMEM)"
+	equal "too short" 0 "$(statistic "$NS" rlo0 tx_too_short_drops)"
+	number "received" "$(awk '{ print $1 }' "$TMP/since")" -gt 0
 }
 
 test_run()

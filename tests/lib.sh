@@ -228,6 +228,18 @@ counters()
 		tx_bytes tx_packets tx_errors tx_dropped _ <<< "${line#*:}"
 }
 
+# statistics NS DEVICE: the driver's own counters, a line with name and value each.
+statistics()
+{
+	in_ns "$1" ethtool -S "$2" | sed -n 's/^ *\([a-z_]*\): \([0-9]*\)$/\1 \2/p'
+}
+
+# statistic NS DEVICE NAME: the value of one.
+statistic()
+{
+	statistics "$1" "$2" | awk -v name="$3" '$1 == name { print $2 }'
+}
+
 # Not in a subshell as check does it, so that what the function sets stays.
 run_here()
 {
