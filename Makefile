@@ -38,7 +38,8 @@ SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run shell \
+	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
+	demo-shaping shell \
 	test test-debug test-kcsan kunit fuzz chaos bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
@@ -149,6 +150,10 @@ tools:
 run: stock-module
 	@qemu/vm --no-module qemu/demo
 
+# One localhost as it is, another one slow and lossy.
+demo-shaping: stock-module
+	@qemu/vm --no-module qemu/demo-shaping
+
 shell: stock-module
 	@qemu/vm
 
@@ -245,6 +250,7 @@ help:
 	@echo '  clean             remove what was built'
 	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
 	@echo '  run               a demonstration'
+	@echo '  demo-shaping      another: a second localhost, slow and lossy, for one application'
 	@echo '  shell             an interactive shell'
 	@echo '  test              all tests'
 	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
