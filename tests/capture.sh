@@ -14,27 +14,6 @@ TESTS=(
 	"any: the interface any names the device"
 )
 
-# start_capture NS FILE ARGUMENT...
-start_capture()
-{
-	local ns=$1 file=$2
-	shift 2
-
-	need tcpdump
-	in_ns "$ns" tcpdump -n -l --immediate-mode "$@" > "$file" 2> "$file.err" < /dev/null &
-	capture=$!
-	echo "$capture" >> "$TMP/pids"
-	wait_for grep -q 'listening on' "$file.err"
-}
-
-stop_capture()
-{
-	sleep 0.3
-	# The child of in_ns.
-	pkill -P "$capture" || true
-	wait "$capture" || true
-}
-
 both()
 {
 	setup_loopback NS

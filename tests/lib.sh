@@ -372,6 +372,28 @@ still_open()
 
 declare -A CONNECTIONS=()
 
+# start_capture NS FILE ARGUMENT...: tcpdump's output goes to FILE, until
+# stop_capture.
+start_capture()
+{
+	local ns=$1 file=$2
+	shift 2
+
+	need tcpdump
+	in_ns "$ns" tcpdump -n -l --immediate-mode "$@" > "$file" 2> "$file.err" < /dev/null &
+	capture=$!
+	echo "$capture" >> "$TMP/pids"
+	wait_for grep -q 'listening on' "$file.err"
+}
+
+stop_capture()
+{
+	sleep 0.3
+	# The child of in_ns.
+	pkill -P "$capture" || true
+	wait "$capture" || true
+}
+
 # A namespace that is used by nothing is freed in the background: first its
 # devices are unregistered, which waits for the last reference to each of them;
 # its memory is given back when the next namespace has come to its end.
