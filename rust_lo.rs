@@ -88,6 +88,9 @@ impl device::Operations for RustLo {
         dev.link_type(LinkType::Loopback)
             .ethernet_header()
             .mtu(64 * 1024)
+            // Not `IFF_MULTICAST`, as on `lo`: programs that announce themselves on all interfaces
+            // with it must not find one more because a module was loaded. It is the user's to
+            // set; the kernel sends and receives without it.
             .loopback()
             .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
             .lockless_xmit()
