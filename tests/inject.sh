@@ -387,10 +387,13 @@ no_memory()
 	fi
 	setup_tun
 	start_trace
-	# What may wait for memory is spared, and no stack is shown.
+	# What may wait for memory is spared.
 	echo Y > "$FAILSLAB/ignore-gfp-wait"
 	echo N > "$FAILSLAB/cache-filter"
-	echo 0 > "$FAILSLAB/verbose"
+	# Nor is a stack shown: by none, since fail_skb_realloc takes its turn as well.
+	for n in /sys/kernel/debug/fail*/verbose; do
+		echo 0 > "$n"
+	done
 	# The copy of a packet, the new head of that copy, or nothing of it.
 	for n in {1..9}; do
 		packets+=("5000/8/$n")
