@@ -198,6 +198,7 @@ fn main() -> ExitCode {
     let mut runs = Run::all();
     runs.retain(|r| words.is_empty() || words.iter().any(|w| r.name().contains(w)));
     println!("KTAP version 1\n1..{}", runs.len());
+    let _stamps = stamp::keep_stamps();
     let mut failed = 0;
     for (chunk, first) in runs.chunks(PARALLEL).zip((1..).step_by(PARALLEL)) {
         let threads: Vec<_> = chunk

@@ -11,6 +11,7 @@ use crate::{
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
+    net::{Ipv4Addr, UdpSocket},
     os::fd::{AsRawFd, OwnedFd},
     thread,
     time::Instant,
@@ -44,8 +45,20 @@ fn enable(socket: &impl AsRawFd) {
     sys::set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, ALL as i32).unwrap();
 }
 
-/// The kernel begins to stamp what it receives some time after the first socket asked for it.
-/// What is returned keeps it doing so.
+/// As long as what is returned lives the kernel stamps what it receives, once it has begun to.
+///
+/// The kernel begins and ends to do so some time after the first socket asked for it and the last
+/// one was closed (`net_enable_timestamp()` of net/core/dev.c, by way of a work item). So a stamp
+/// that was seen is no promise of the next one unless no socket was the last one: hold this for
+/// as long as tests run.
+#[must_use]
+pub fn keep_stamps() -> impl Drop {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("no socket");
+    enable(&socket);
+    OwnedFd::from(socket)
+}
+
+/// Waits until the kernel stamps what it receives, and keeps it doing so.
 #[must_use]
 pub fn await_stamps(env: &Env) -> impl Drop {
     let (sender, receiver, _) = udp_pair(env);
