@@ -9,7 +9,7 @@ use crate::{
     rng::Rng,
     sys,
     uapi::*,
-    world::{Answer, World},
+    world::{Answer, Link, World},
 };
 use std::{
     collections::BTreeMap,
@@ -192,15 +192,16 @@ impl Round {
         let (from, message) = loop {
             let (from, message) = self.next();
             let built = message.build(0, &self.ours);
-            let ours: Vec<_> = self.ours.links[from]
+            let ours: Vec<_> = self.ours.links[0]
                 .iter()
                 .map(|link| link.index)
                 .filter(|index| !self.before.contains(index))
                 .collect();
-            let dangerous = from == 0
-                && walk(&built.bytes)
-                    .iter()
-                    .any(|seen| oracle::endangers(self.mode, &built.bytes, seen, &ours));
+            // Also from the other namespace, if it says so.
+            let dangerous = walk(&built.bytes).iter().any(|seen| {
+                (from == 0 || seen.attr(&built.bytes, IFLA_TARGET_NETNSID).is_some())
+                    && oracle::endangers(self.mode, &built.bytes, seen, &ours)
+            });
             // Both worlds would meet in the namespace of a process that has nothing to do with
             // them.
             let astray = self.mode == Mode::Root
@@ -325,7 +326,38 @@ impl Round {
                 }
             }
         }
-        self.compare(index, from, seen, bytes, explained.is_some())
+        let unlike = if ours.errno != theirs.errno {
+            self.touched(from, seen, bytes)
+        } else {
+            Vec::new()
+        };
+        self.compare(index, from, seen, bytes, explained.is_some(), unlike)
+    }
+
+    /// The devices that a message is about, which one world may have changed and the other not.
+    ///
+    /// It need not show: one that is down does not tell its operational state, for one.
+    fn touched(&self, from: usize, seen: &Seen, bytes: &[u8]) -> Vec<String> {
+        if !seen.is_link() {
+            return Vec::new();
+        }
+        let index = seen.index(bytes);
+        let name = seen.attr(bytes, IFLA_IFNAME).map(|name| {
+            let name = String::from_utf8_lossy(name);
+            name.trim_end_matches('\0').to_string()
+        });
+        let links = &self.ours.links[from];
+        let link = |name: &str| links.iter().find(|l| l.name == name);
+        let meant = |l: &Link| match (index, &name) {
+            (0, Some(name)) => l.name == *name,
+            // All of a group, or none.
+            (0, None) => seen.attr(bytes, IFLA_GROUP).is_some(),
+            (index, _) => l.index == index,
+        };
+        let mut names = self.devices(from);
+        // Not lo, which has no kind.
+        names.retain(|n| link(n).is_some_and(|l| !l.kind.is_empty() && meant(l)));
+        names
     }
 
     /// What validate says, if nothing comes before it: the parsing of the attributes, and that
@@ -343,7 +375,7 @@ impl Round {
         (parsed && named.into_iter().filter(|&a| nets(a)).count() <= 1).then_some(refused)
     }
 
-    /// Both worlds have to look alike afterwards.
+    /// Both worlds have to look alike afterwards, but for the devices that are `unlike`.
     fn compare(
         &mut self,
         index: u64,
@@ -351,6 +383,7 @@ impl Round {
         seen: &Seen,
         bytes: &[u8],
         explained: bool,
+        unlike: Vec<String>,
     ) -> Result<(), String> {
         let moves = [IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_TARGET_NETNSID];
         let both = index % 16 == 0
@@ -375,7 +408,8 @@ impl Round {
             }
             Ok::<_, String>(wrong)
         };
-        let wrong = look(self)?;
+        let mut wrong = look(self)?;
+        wrong.extend(unlike.into_iter().map(|name| (from, name, String::new())));
         if wrong.is_empty() {
             return Ok(());
         }
@@ -386,7 +420,20 @@ impl Round {
             }
             return Err(text);
         }
-        // The answers were allowed to differ: the devices are taken away.
+        // The answers were allowed to differ. lo, by whatever name, cannot be taken away.
+        let is_lo = |(room, name, _): &(usize, String, String)| {
+            let mut worlds = [&self.ours, &self.theirs].into_iter();
+            worlds.any(|world| {
+                let mut links = world.links[*room].iter();
+                links.any(|l| l.name == *name && l.kind.is_empty())
+            })
+        };
+        if wrong.iter().any(is_lo) {
+            self.count("rounds ended by a difference of lo");
+            self.spent = true;
+            return Ok(());
+        }
+        // The other devices are.
         self.count("devices removed after a difference");
         for (room, name, _) in &wrong {
             for world in [&mut self.ours, &mut self.theirs] {
