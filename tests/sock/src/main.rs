@@ -9,7 +9,7 @@
 //! `sock [-v] [WORD...]`: only the tests with one of the words in their names.
 
 use std::{
-    env::args,
+    env::{args, var_os},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::unix::process::ExitStatusExt,
     process::{exit, Command, ExitCode},
@@ -40,8 +40,14 @@ mod zerocopy;
 
 use env::{Env, Mode, ALL, BESIDE_LO, OURS};
 
-/// A test that hangs is killed after so many seconds.
-const TIMEOUT: u32 = 120;
+/// A test that hangs is killed after so many seconds: more on debug kernels, of which
+/// `KSFT_MACHINE_SLOW` tells, as in the kernel's selftests.
+fn timeout() -> u32 {
+    match var_os("KSFT_MACHINE_SLOW") {
+        Some(_) => 600,
+        None => 120,
+    }
+}
 /// How a test says that it cannot be run here.
 const SKIP: i32 = 4;
 /// How many run at a time: most of them wait most of the time.
@@ -156,9 +162,10 @@ impl Run {
         match (out.status.code(), out.status.signal()) {
             (Some(0), _) => (true, text.into()),
             (Some(SKIP), _) => (true, format!("SKIP {text}")),
-            (_, Some(libc::SIGALRM)) => {
-                (false, format!("still not done after {TIMEOUT} s\n{text}"))
-            }
+            (_, Some(libc::SIGALRM)) => (
+                false,
+                format!("still not done after {} s\n{text}", timeout()),
+            ),
             (_, signal) => (
                 false,
                 format!(
@@ -170,7 +177,7 @@ impl Run {
     }
 
     fn run(self) {
-        sys::alarm(TIMEOUT);
+        sys::alarm(timeout());
         let env = Env::new(self.1, self.2);
         self.0 .2(&env);
         env.check_carrier();
