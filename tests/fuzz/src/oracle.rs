@@ -178,8 +178,9 @@ pub fn well_answered(seen: Option<&Seen>, answer: &Answer) -> Result<(), String>
             Err(format!("an answer to what is no message: {answer:?}"))
         };
     };
-    // GET of any family: two types of four.
-    let dump = seen.kind % 4 == 2 && seen.flags & NLM_F_DUMP != 0;
+    // GET of any family: two types of four. What has no family is left alone
+    // (`rtnetlink_rcv_msg()`, `net/core/rtnetlink.c`).
+    let dump = seen.kind % 4 == 2 && seen.flags & NLM_F_DUMP != 0 && seen.range.len() > HEADER;
     let wanted = if seen.flags & NLM_F_ACK != 0 || (seen.flags & NLM_F_REQUEST != 0 && dump) {
         1..=1
     } else {
