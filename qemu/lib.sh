@@ -31,7 +31,14 @@ if [ -z "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
 	exit 1
 fi
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/rust_lo
-ROOT=$CACHE/root-$SUITE
+# ROOT_FOR=services: another root beside the build root, which has more packages
+# (qemu/packages-services).
+ROOT_FOR=${ROOT_FOR:-}
+if [ -n "$ROOT_FOR" ] && [ ! -e "$TOP/qemu/packages-$ROOT_FOR" ]; then
+	echo "${0##*/}: ROOT_FOR=$ROOT_FOR: there is no qemu/packages-$ROOT_FOR" >&2
+	exit 1
+fi
+ROOT=$CACHE/root-$SUITE${ROOT_FOR:+-$ROOT_FOR}
 LOGS=$CACHE/logs
 
 # Present inside the build root, and only there.
