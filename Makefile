@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test test-debug test-kcsan kunit fuzz chaos bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -190,6 +190,11 @@ chaos: debug-kernel tools
 	@qemu/vm --kernel debug --timeout $$(($(SECONDS) + 1800)) \
 		env CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) tests/chaos.sh
 
+# Debian's services, in a root of their own that has them: all, or SERVICES.
+services: SERVICES =
+services: stock-module tools
+	@qemu/vm --root services --memory 4G --timeout 14400 env PREFER=$(PREFER) tests/services/run $(SERVICES)
+
 # What it costs, against lo and others: tests/bench. BENCH="WORD..." is only what
 # has one of the words in its name.
 BENCH_ABOUT = env BENCH_COMMIT="$(shell git describe --always --dirty 2> /dev/null)" \
@@ -260,6 +265,9 @@ help:
 	@echo '  debug-kernel      that kernel alone (15 minutes, once), with the module for it'
 	@echo '  kcsan-kernel      the other one'
 	@echo '  chaos             everything at once for SECONDS (default 600), SEED for the same again'
+	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s, and'
+	@echo '                    CPython'\''s network tests: docs/services.md (needs 5 GB more; SERVICES="NAME..." is'
+	@echo '                    only these)'
 	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (some 12 minutes);'
 	@echo '                    BENCH="WORD..." is only what has one of the words in its name'
 	@echo '  bench-full        the same with more sizes, repeats and devices'
