@@ -32,7 +32,7 @@ OBJ = $(SRC)/build/$(RELEASE)
 KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
 RUST_FILES = $(wildcard rust_lo.rs net/*.rs net/tests/*.rs samples/*.rs)
-SHELL_FILES = $(shell find qemu tests .ci tools -name target -prune -o -type f -print 2> /dev/null | \
+SHELL_FILES = $(shell find qemu tests .ci tools debian dkms -name target -prune -o -type f -print 2> /dev/null | \
 	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
 
 MAKEFLAGS += --no-print-directory
@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test deb test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -164,6 +164,11 @@ kselftests: stock-module
 test: samples tools kselftests
 	@qemu/vm --timeout 3600 tests/run
 
+# The Debian package rust-lo-dkms. In a root of its own, as the build root is
+# the guest's in all other tests.
+deb:
+	@ROOT_FOR=deb qemu/root run -- debian/package
+
 # The KUnit tests of the abstractions.
 kunit: debug-kernel
 	@qemu/vm --kernel debug tests/kunit.sh
@@ -242,6 +247,7 @@ clean:
 distclean: clean
 	qemu/kernel clean
 	qemu/root clean
+	ROOT_FOR=deb qemu/root clean
 
 help:
 	@echo 'Build:'
@@ -253,6 +259,7 @@ help:
 	@echo '                    RUST_LO_SAMPLES=m has the same effect on every target that builds the module'
 	@echo '  rustdoc           the documentation of the abstractions, below build/'
 	@echo '  clean             remove what was built'
+	@echo '  deb               the Debian package rust-lo-dkms, in build/deb'
 	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
 	@echo '  run               a demonstration'
 	@echo '  demo-shaping      another: a second localhost, slow and lossy, for one application'

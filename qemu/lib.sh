@@ -31,8 +31,8 @@ if [ -z "${XDG_CACHE_HOME:-}${HOME:-}" ]; then
 	exit 1
 fi
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/rust_lo
-# ROOT_FOR=services: another root beside the build root, which has more packages
-# (qemu/packages-services).
+# The build root, or with ROOT_FOR another one beside it, made of the packages in
+# qemu/packages-$ROOT_FOR.
 ROOT_FOR=${ROOT_FOR:-}
 if [ -n "$ROOT_FOR" ] && [ ! -e "$TOP/qemu/packages-$ROOT_FOR" ]; then
 	echo "${0##*/}: ROOT_FOR=$ROOT_FOR: there is no qemu/packages-$ROOT_FOR" >&2
