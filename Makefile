@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
 	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test deb test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test deb deb-test test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -164,10 +164,13 @@ kselftests: stock-module
 test: samples tools kselftests
 	@qemu/vm --timeout 3600 tests/run
 
-# The Debian package rust-lo-dkms. In a root of its own, as the build root is
-# the guest's in all other tests.
+# The Debian package rust-lo-dkms, and what becomes of it in a fresh Debian. In
+# roots of their own, as the build root is the guest's in all other tests.
 deb:
 	@ROOT_FOR=deb qemu/root run -- debian/package
+
+deb-test: deb
+	@debian/test
 
 # The KUnit tests of the abstractions.
 kunit: debug-kernel
@@ -247,7 +250,9 @@ clean:
 distclean: clean
 	qemu/kernel clean
 	qemu/root clean
+	debian/test clean
 	ROOT_FOR=deb qemu/root clean
+	ROOT_FOR=debian qemu/root clean
 
 help:
 	@echo 'Build:'
@@ -265,6 +270,7 @@ help:
 	@echo '  demo-shaping      another: a second localhost, slow and lossy, for one application'
 	@echo '  shell             an interactive shell'
 	@echo '  test              all tests'
+	@echo '  deb-test          install, boot, upgrade, sign and purge the package, in a fresh Debian (an hour)'
 	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
 	@echo '  fuzz              COUNT=100000 rtnetlink messages (SEED=N for those of an earlier run)'
 	@echo '  test-debug        the tests of rust_lo on a kernel with KASAN, lockdep, kmemleak and more'
