@@ -253,6 +253,7 @@ distclean: clean
 	debian/test clean
 	ROOT_FOR=deb qemu/root clean
 	ROOT_FOR=debian qemu/root clean
+	ROOT_FOR=services qemu/root clean
 
 help:
 	@echo 'Build:'
