@@ -6,6 +6,9 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# How long to wait for an answer that is not to come: long enough to ask.
+PATIENCE=$((WAIT_TIMEOUT / 6))
+
 TESTS=(
 	"leaves: no more packets to and from localhost go out than with lo, and none by themselves"
 	"martians: no packet from or to 127.0.0.0/8 comes in, and it is counted"
@@ -274,14 +277,14 @@ localnet()
 				}
 			}
 		EOF
-		refused "$what: without route_localnet" . timeout 3 nsenter "--net=/run/netns/$PEER" \
+		refused "$what: without route_localnet" . timeout "$PATIENCE" nsenter "--net=/run/netns/$PEER" \
 			socat - TCP:10.8.0.1:80
 		# Of the device where it comes in, it is said, and of no other.
 		case $what in
 		lo) ;;
 		*)
 			in_ns "$NS" sysctl -q -w net.ipv4.conf.rlo0.route_localnet=1
-			refused "$what: route_localnet of rlo0" . timeout 3 \
+			refused "$what: route_localnet of rlo0" . timeout "$PATIENCE" \
 				nsenter "--net=/run/netns/$PEER" socat - TCP:10.8.0.1:80
 			;;
 		esac
@@ -329,9 +332,9 @@ reach()
 		check "$what: from the namespace itself" echoes "$NS" TCP:127.0.0.1:7777
 		ip -n "$PEER" route add 127.0.0.0/8 via 10.8.0.1
 		in_ns "$PEER" sysctl -q -w net.ipv4.conf.all.route_localnet=1
-		refused "$what: by its address" . timeout 3 nsenter "--net=/run/netns/$PEER" \
+		refused "$what: by its address" . timeout "$PATIENCE" nsenter "--net=/run/netns/$PEER" \
 			socat - TCP:127.0.0.1:7777
-		refused "$what: by the other address" refused timeout 3 \
+		refused "$what: by the other address" refused timeout "$PATIENCE" \
 			nsenter "--net=/run/netns/$PEER" socat - TCP:10.8.0.1:7777
 		counters "$PEER" wire
 		number "$what: packets that were sent" "$tx_packets" -gt 1
@@ -352,9 +355,9 @@ reach6()
 		wait_for listening "$NS" -t 7777
 		check "$what: from the namespace itself" echoes "$NS" "TCP:[::1]:7777"
 		ip -n "$PEER" -6 route add ::1/128 via fd08::1
-		refused "$what: by its address" . timeout 3 nsenter "--net=/run/netns/$PEER" \
+		refused "$what: by its address" . timeout "$PATIENCE" nsenter "--net=/run/netns/$PEER" \
 			socat - "TCP:[::1]:7777"
-		refused "$what: by the other address" refused timeout 3 \
+		refused "$what: by the other address" refused timeout "$PATIENCE" \
 			nsenter "--net=/run/netns/$PEER" socat - "TCP:[fd08::1]:7777"
 		ip netns del "$PEER"
 	done
