@@ -36,6 +36,18 @@ impl Kind {
     }
 }
 
+/// Makes a namespace, with the source validation that every Debian has in its namespaces (package
+/// linux-sysctl-defaults), but not a guest that has booted without it.
+fn add_namespace(ns: &str) -> Result {
+    // What an earlier run may have left.
+    let _ = sh(&format!("ip netns del {ns}"));
+    sh(&format!("ip netns add {ns}"))?;
+    sh(&format!(
+        "ip netns exec {ns} sysctl -q net.ipv4.conf.default.rp_filter=2 net.ipv4.conf.lo.rp_filter=2"
+    ))?;
+    Ok(())
+}
+
 /// A namespace of its own for a device, so that the addresses and the routes of all are the same.
 pub struct Place {
     /// What loops the traffic.
@@ -74,9 +86,7 @@ impl Place {
 
     fn make(&self) -> Result {
         let Self { ns, dev, .. } = self;
-        // What an earlier run may have left.
-        let _ = sh(&format!("ip netns del {ns}"));
-        sh(&format!("ip netns add {ns}"))?;
+        add_namespace(ns)?;
         let ip = |line: &str| sh(&format!("ip -n {ns} {line}"));
         // getaddrinfo(), with the flags that netperf gives it, knows no 127.0.0.1 where there is
         // no other address.
@@ -92,8 +102,7 @@ impl Place {
             }
             Kind::Veth => {
                 let peer = self.peer();
-                let _ = sh(&format!("ip netns del {peer}"));
-                sh(&format!("ip netns add {peer}"))?;
+                add_namespace(peer)?;
                 ip(&format!(
                     "link add {dev} type veth peer name {dev} netns {peer}"
                 ))?;
