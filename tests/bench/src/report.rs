@@ -254,12 +254,11 @@ pub fn run(docs: Option<&Path>, files: &[PathBuf]) -> Result {
     }
     if let Some(docs) = docs {
         fs::write(docs.join("performance.md"), page)?;
-        for file in files {
-            if let Some(name) = file.file_name() {
-                fs::copy(
-                    file,
-                    docs.join(format!("performance-{}", name.to_string_lossy())),
-                )?;
+        for (file, report) in files.iter().zip(&reports) {
+            let to = docs.join(format!("performance-{}.json", report.mode));
+            // It may be one of those that are there already.
+            if fs::canonicalize(&to).ok() != Some(fs::canonicalize(file)?) {
+                fs::copy(file, to)?;
             }
         }
         println!("written: {}", docs.join("performance.md").display());
