@@ -279,7 +279,7 @@ help:
 	@echo '  debug-kernel      that kernel alone (15 minutes, once), with the module for it'
 	@echo '  kcsan-kernel      the other one'
 	@echo '  chaos             everything at once for SECONDS (default 600), SEED for the same again'
-	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s, and'
+	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s, FRR and'
 	@echo '                    CPython'\''s network tests: docs/services.md (needs 5 GB more; SERVICES="NAME..." is'
 	@echo '                    only these)'
 	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (some 12 minutes);'

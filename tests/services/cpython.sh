@@ -83,8 +83,8 @@ compare()
 	counters "$LO" lo
 	number "packets over lo where there is but lo" "$rx_packets" -gt 0
 	# What failed on both.
-	comm -12 "$TMP/all-lo/sorted" "$TMP/all-rust_lo/sorted" | grep -E 'errors|failures|unexpected' |
-		sed 's/^/# as on lo: /' || true
+	comm -12 "$TMP/all-lo/sorted" "$TMP/all-rust_lo/sorted" |
+		awk '$2 ~ /errors|failures|unexpected/ { print "# as on lo: " $0 }'
 	comm -3 "$TMP/all-lo/sorted" "$TMP/all-rust_lo/sorted" | awk '{ print $1 }' | sort -u > "$TMP/differ"
 	while read -r test; do
 		# The name of its module for regrtest: without "test.", class and method.

@@ -12,6 +12,8 @@
 RUST_LO=$PROGRAMS/rust-lo
 # How often each client asks.
 REQUESTS=20
+# Which device is to carry it.
+DEVICE=rust_lo0
 
 # localhost: the namespace NS. PREFER=n in the environment plants a fault: then
 # lo carries it all, and every point is to fail.
@@ -79,7 +81,7 @@ stop()
 	wait_for closed "$1" || fail "port $1 is closed"
 }
 
-# over ADDRESS COMMAND...: the client talks to this address, through rust_lo0 and
+# over ADDRESS COMMAND...: the client talks to this address, through DEVICE and
 # not through lo. What it prints is in OUT.
 over()
 {
@@ -87,7 +89,7 @@ over()
 	local address=${1//[][]/} before rc=0
 	shift
 
-	counters "$NS" rust_lo0
+	counters "$NS" "$DEVICE"
 	before=$rx_packets
 	OUT=$(in_ns "$NS" "$@" 2> "$TMP/err") || rc=$?
 	if [ "$rc" -ne 0 ]; then
@@ -95,8 +97,8 @@ over()
 		say "$(tail -n 20 "$TMP/err")"
 		say "$(tail -n 20 <<< "$OUT")"
 	fi
-	counters "$NS" rust_lo0
-	number "packets over rust_lo0: $1 over $address" $((rx_packets - before)) -gt 0
+	counters "$NS" "$DEVICE"
+	number "packets over $DEVICE: $1 over $address" $((rx_packets - before)) -gt 0
 	silent "$NS" lo
 	[[ " $ADDRESSES, " == *" $address, "* ]] || ADDRESSES+="${ADDRESSES:+, }$address"
 }
@@ -134,12 +136,12 @@ row()
 {
 	local carried
 
-	counters "$NS" rust_lo0
+	counters "$NS" "$DEVICE"
 	carried=$rx_packets
-	number "packets that rust_lo0 carried" "$carried" -gt 0
+	number "packets that $DEVICE carried" "$carried" -gt 0
 	silent "$NS" lo
 	counters "$NS" lo
-	say "$1, $2, $ADDRESSES: $3; $carried packets over rust_lo0, $rx_packets over lo"
+	say "$1, $2, $ADDRESSES: $3; $carried packets over $DEVICE, $rx_packets over lo"
 	[ -n "${SERVICES_ROWS:-}" ] || return 0
 	printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$(basename "$0" .sh)" "$1" "$2" "$ADDRESSES" \
 		"$([ ! -e "$TMP/failed" ] || echo '**failed**; ')$3" "$carried" "$rx_packets" "$(uname -r)" \
