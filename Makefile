@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools debian dkms -name target -prune 
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
-	shellcheck unit tools kselftests stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
+	shellcheck unit tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
 	test deb deb-test test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
@@ -160,6 +160,12 @@ shell: stock-module
 # The kernel's own network selftests, to be compared on lo and on rust_lo.
 kselftests: stock-module
 	@qemu/root run -- tests/kselftests/build "$$(qemu/kernel source)"
+
+# The same as a table: docs/kselftests.md. TESTS="--all" for those that take long
+# as well, TESTS="WORD..." are only those with one of the words.
+kselftests-table: TESTS =
+kselftests-table: kselftests
+	@qemu/vm --timeout 7200 tests/kselftests/table $(TESTS)
 
 test: samples tools kselftests
 	@qemu/vm --timeout 3600 tests/run
@@ -289,6 +295,7 @@ help:
 	@echo '  xmit              the generated code of the transmit function beside that of lo: docs/xmit.md'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
+	@echo '  kselftests-table  the kernel'\''s own selftests on lo and on rust_lo; writes docs/kselftests.md (an hour)'
 	@echo '  in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests'
 	@echo 'Check:'
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
