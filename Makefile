@@ -295,7 +295,7 @@ help:
 	@echo '  xmit              the generated code of the transmit function beside that of lo: docs/xmit.md'
 	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
 	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
-	@echo '  kselftests-table  the kernel'\''s own selftests on lo and on rust_lo; writes docs/kselftests.md (an hour)'
+	@echo '  kselftests-table  the kernel'\''s own selftests on lo and on rust_lo; writes docs/kselftests.md (15 minutes)'
 	@echo '  in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests'
 	@echo 'Check:'
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
