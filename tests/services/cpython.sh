@@ -11,7 +11,7 @@ TESTS=(
 	"socketserver: test_socketserver is the same on lo and on rust_lo0"
 	"socket: test_socket is the same on lo and on rust_lo0"
 	"ssl: test_ssl is the same on lo and on rust_lo0"
-	"asyncio: what test_asyncio does over sockets is the same on lo and on rust_lo0"
+	"asyncio: modules of test_asyncio about sockets are the same on lo and on rust_lo0"
 )
 
 # How often a test that came out differently is run again, on both: some depend on
@@ -120,8 +120,8 @@ ssl()
 	compare test_ssl
 }
 
-# Of its modules those that open sockets of IP: the others are of tasks, futures
-# and queues, and take hours on an emulated processor.
+# Of its modules those that are most about sockets of IP: as a whole it did not end
+# in 40 minutes on half an emulated processor.
 asyncio()
 {
 	local name patterns=() modules=(buffered_proto events sendfile server sock_lowlevel streams)

@@ -17,10 +17,9 @@ router()
 {
 	local ns=$1 daemon
 
-	install -d -o frr -g frr -m 775 "/var/run/frr/$2" "/etc/frr/$2" "$TMP/$2"
+	install -d -o frr -g frr -m 775 "/var/run/frr/$2" "/etc/frr/$2"
 	for daemon in zebra bgpd; do
 		background in_ns "$ns" "/usr/lib/frr/$daemon" -N "$2" -f /dev/null --log stdout
-		echo "/var/run/frr/$2" >> "$TMP/routers"
 		wait_for vty "$2" -d "$daemon" -c 'show version' || { fail "$daemon starts"; say "$(tail -n 20 "$TMP/log")"; }
 	done
 	check "FRR takes $2.conf" vty "$2" -f "$FRR/$2.conf"
