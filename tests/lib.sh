@@ -531,7 +531,7 @@ __run()
 
 run_tests()
 {
-	local entry name points=() was_loaded='' rc n=0 any_failed=0 any_passed=0
+	local entry name points=() was_loaded='' rc n=0 any_failed=0 any_passed=0 start
 
 	for name; do
 		# Or a misspelt one would pass for a skipped one.
@@ -563,11 +563,13 @@ run_tests()
 	for entry in "${points[@]}"; do
 		n=$((n + 1))
 		name=${entry%%:*}
+		start=$SECONDS
 		# Not as a part of a condition, where set -e would have no effect.
 		set +e
 		(set -e; __run "$name")
 		rc=$?
 		set -e
+		[ "$((SECONDS - start))" -lt 20 ] || say "$name took $((SECONDS - start)) s"
 		case $rc in
 		"$ksft_pass") echo "ok $n $name: ${entry#*: }"; any_passed=1 ;;
 		"$ksft_skip") echo "ok $n $name: ${entry#*: } # SKIP" ;;

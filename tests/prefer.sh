@@ -6,8 +6,8 @@
 #
 # RUST_LO_KO	the module to load if it is not loaded
 # RUST_LO	the tool, tools/rust-lo of this checkout by default
-# TURNS		how often to prefer and unprefer, 20 by default
-# KILLS		how often to interrupt it, 40 by default
+# TURNS		how often to prefer and unprefer, 20 by default, 5 on a slow machine
+# KILLS		how often to interrupt it, 40 by default, 12 on a slow machine
 
 set -uo pipefail
 
@@ -16,6 +16,8 @@ module=${RUST_LO_KO:-$here/build/$(uname -r)/rust_lo.ko}
 tool=${RUST_LO:-$here/tools/rust-lo}
 # Copied into a kernel tree.
 [[ -x $tool ]] || tool=$(dirname "$0")/bin/rust-lo
+# netdev's CI sets KSFT_MACHINE_SLOW on debug kernels.
+[[ -z ${KSFT_MACHINE_SLOW:-} ]] || : "${TURNS:=5}" "${KILLS:=12}"
 turns=${TURNS:-20}
 kills=${KILLS:-40}
 ns=rust-lo-prefer-$$
