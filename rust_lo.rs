@@ -5,7 +5,6 @@
 //! Each looks like `lo` and carries the traffic of the local routes that name it. What is unlike
 //! `lo` is said where it is done; everything else is `drivers/net/loopback.c`.
 
-use core::num::NonZeroU32;
 use kernel::{
     prelude::*,
     str::CString, //
@@ -26,7 +25,7 @@ use net::{
         Feature,
         PrivFlag, //
     },
-    l3mdev, link,
+    link,
     loopback::RouteNotifierShield,
     netlink::{
         ExtAck,
@@ -123,9 +122,10 @@ impl device::Operations for RustLo {
     }
 
     /// Unlike `lo`, the device has to be an L3 master, or the core would send through `lo` what
-    /// its routes lead to.
+    /// its routes lead to. In a VRF that is the VRF's device, and what cannot be both is not: it
+    /// has its addresses there, as the loopback of a router. Leaving the VRF opens it again.
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        dev.set_l3_master(true, rtnl);
+        dev.set_l3_master(!dev.is_l3_slave(rtnl), rtnl);
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl device::Operations for RustLo {
     }
 
     #[inline]
-    fn start_xmit(dev: &Device<Self>, mut skb: SkBuff, ctx: &XmitContext) {
+    fn start_xmit<'dev>(dev: &'dev Device<Self>, mut skb: SkBuff<'dev>, ctx: &XmitContext) {
         skb.sw_tx_timestamp();
         // Sent and received stamps are of different clocks.
         skb.clear_tstamp();
@@ -255,22 +255,15 @@ impl queue_stats::Operations for RustLo {
     }
 }
 
-impl l3mdev::Operations for RustLo {
-    /// Addresses and routes go into the ordinary table `local`, beside those of `lo`.
-    fn fib_table(_dev: &Device<Self>) -> Option<NonZeroU32> {
-        None
-    }
-}
-
 #[vtable]
 impl link::Operations for RustLo {
     const KIND: &'static CStr = c"rust_lo";
     type Guard = RouteNotifierShield<Self>;
 
-    fn ops() -> &'static link::Ops<Self> {
+    const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<RustLo> = link::Ops::new();
-        &OPS
-    }
+        link::OpsRef::new(&OPS)
+    };
 
     fn validate(attributes: &LinkAttributes<'_>, extack: &mut ExtAck<'_>) -> Result {
         attributes.check_ethernet_addresses(extack)

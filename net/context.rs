@@ -74,9 +74,10 @@ impl Drop for RtnlGuard {
 ///
 /// # Invariants
 ///
-/// Softirqs cannot run on the current CPU, and the current task does not migrate (on PREEMPT_RT:
-/// per-CPU data that is reached under `local_bh_disable()` is not raced for). The value stays in
-/// the context it was made in.
+/// `local_bh_disable()` is in force, or softirqs are being served: the context stays on its CPU,
+/// and no softirq comes between. (On PREEMPT_RT without `CONFIG_PREEMPT_RT_NEEDS_BH_LOCK` another
+/// task may, with bottom halves disabled as well; `kernel/softirq.c`.) It is no hard interrupt. The
+/// value stays in the context it was made in.
 pub struct BhDisabled(PhantomData<*mut ()>);
 
 /// An RCU read-side critical section is open for as long as this value is borrowed.
@@ -88,9 +89,11 @@ pub struct RcuRead(PhantomData<*mut ()>);
 
 /// The context in which the core calls `ndo_start_xmit`: bottom halves disabled, inside RCU.
 ///
-/// `__dev_queue_xmit()` and `__dev_direct_xmit()` (`net/core/dev.c`) call it between
-/// `rcu_read_lock_bh()`/`local_bh_disable()` and their counterparts; pktgen (`net/core/pktgen.c`)
-/// with bottom halves disabled, which is an RCU reader as well (`kernel/softirq.c`).
+/// `__dev_queue_xmit()`, `__dev_direct_xmit()` and `generic_xdp_tx()` (`net/core/dev.c`) call it
+/// between `rcu_read_lock_bh()`/`local_bh_disable()` and their counterparts, or in a softirq;
+/// pktgen (`net/core/pktgen.c`) with bottom halves disabled, which is an RCU reader as well
+/// (`kernel/softirq.c`). netpoll, which would call it with interrupts off and in the middle of
+/// another transmission, is kept away by `IFF_DISABLE_NETPOLL` (`device::Adapter::setup`).
 pub struct XmitContext {
     bh: BhDisabled,
     rcu: RcuRead,

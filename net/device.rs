@@ -11,6 +11,7 @@ use super::{
         Rtnl,
         XmitContext, //
     },
+    l3mdev,
     link,
     setup::Setup,
     skbuff::SkBuff,
@@ -75,10 +76,11 @@ pub trait Operations: Sized + 'static {
     /// was [set up](Setup::lockless_xmit) so.
     ///
     /// The packet is the driver's: it hands it on or drops it, there is no giving it back
-    /// (`NETDEV_TX_BUSY` is for hardware that lost count of its ring).
+    /// (`NETDEV_TX_BUSY` is for hardware that lost count of its ring). It cannot be kept for
+    /// later, as nothing would keep the device.
     ///
     /// C counterpart: `ndo_start_xmit`.
-    fn start_xmit(dev: &Device<Self>, skb: SkBuff, ctx: &XmitContext);
+    fn start_xmit<'dev>(dev: &'dev Device<Self>, skb: SkBuff<'dev>, ctx: &XmitContext);
 
     /// Fills in the counters. Any context that does not hold a lock of the driver.
     ///
@@ -132,7 +134,7 @@ impl AnyDevice {
         // SAFETY: By the type's invariants; the field is set once, before registration.
         let ops = unsafe { (*self.as_raw()).rtnl_link_ops };
 
-        if ptr::eq(ops, T::ops().as_raw()) {
+        if ptr::eq(ops, T::OPS.get().as_raw()) {
             // SAFETY: Only `rtnl_create_link()` with these operations and `link::Registration`
             // make devices that carry them, both with `T`'s setup. A notifier is called first at
             // `NETDEV_POST_INIT`, after `ndo_init`, and last before `priv_destructor`.
@@ -246,7 +248,8 @@ impl<T: Operations<Stats = stats::Lstats>> Device<T> {
     #[inline]
     pub fn lstats_add(&self, len: u32, _bh: &BhDisabled) {
         // SAFETY: By the type's invariants; the counters are there, since `T::Stats` made the core
-        // allocate them, and `_bh` says that nothing on this CPU adds to them meanwhile.
+        // allocate them, and `_bh` says that the task stays on this CPU. Where another one may come
+        // between (PREEMPT_RT), `u64_stats_t` bears it (include/linux/u64_stats_sync.h).
         unsafe { bindings::dev_lstats_add(self.as_raw(), len) };
     }
 
@@ -334,9 +337,13 @@ impl<T: Operations> Adapter<T> {
             (*dev).needs_free_netdev = true;
             (*dev).priv_destructor = Some(Self::destructor);
             (*dev).set_pcpu_stat_type(<T::Stats as stats::Kind>::TYPE);
+            (*dev).l3mdev_ops = &l3mdev::NO_OPS;
         }
-        // SAFETY: As above; all that `T`'s callbacks rely on was set.
-        T::setup(&mut unsafe { Setup::from_raw(dev) });
+        // SAFETY: As above; all that `T`'s callbacks rely on was set, but for the next line.
+        let mut setup = unsafe { Setup::from_raw(dev) };
+        // Or `ndo_start_xmit` might be called in a hard interrupt, see `XmitContext`.
+        setup.add_priv_flags(bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL);
+        T::setup(&mut setup);
     }
 
     /// # Safety

@@ -13,67 +13,33 @@ use super::{
     bindings,
     context::Rtnl,
     device::{
-        self,
-        Device, //
+        Device,
+        Operations, //
     },
 };
-use core::{
-    marker::PhantomData,
-    mem::MaybeUninit,
-    num::NonZeroU32, //
-};
+use core::mem::MaybeUninit;
 
-/// What the core asks of an L3 master.
+/// The operations of every device, from its setup on: `l3mdev_fib_table_rcu()` and the like
+/// dereference them once they have seen the flag, without a check and without a barrier.
 ///
-/// C counterpart: `struct l3mdev_ops`.
-pub trait Operations: device::Operations {
-    /// The routing table of the device's own domain, or none if its addresses and routes belong
-    /// into the ordinary tables. Any context, inside RCU.
-    ///
-    /// C counterpart: `l3mdev_fib_table`.
-    fn fib_table(dev: &Device<Self>) -> Option<NonZeroU32>;
-}
-
-/// Those of an L3 master that has no answers of its own. They have to be there all the same:
-/// `l3mdev_fib_table_rcu()` and the like dereference them without a check.
+/// There are none. Above all no `l3mdev_fib_table`: a device with one has a routing table of its
+/// own, to which a rule `l3mdev` leads whatever the function says, and 0 would be the table `main`
+/// (`l3mdev_fib_rule_match()`, `net/l3mdev/l3mdev.c`; `fib_get_table()`, `net/ipv4/fib_frontend.c`).
 // SAFETY: All fields are optional functions, for which zero is `None`.
 pub(super) const NO_OPS: bindings::l3mdev_ops = unsafe { MaybeUninit::zeroed().assume_init() };
-
-struct Adapter<T>(PhantomData<T>);
-
-impl<T: Operations> Adapter<T> {
-    const OPS: bindings::l3mdev_ops = bindings::l3mdev_ops {
-        l3mdev_fib_table: Some(Self::fib_table),
-        // SAFETY: The other fields are optional functions, for which zero is `None`.
-        ..unsafe { MaybeUninit::zeroed().assume_init() }
-    };
-
-    /// # Safety
-    ///
-    /// To be called by the core as `l3mdev_fib_table` of a device of `T`.
-    unsafe extern "C" fn fib_table(dev: *const bindings::net_device) -> u32 {
-        // SAFETY: The device is an L3 master, which it became through `Device::set_l3_master`,
-        // thus a whole device of `T`; RCU keeps it alive.
-        T::fib_table(unsafe { Device::from_raw(dev.cast_mut()) }).map_or(0, NonZeroU32::get)
-    }
-}
 
 impl<T: Operations> Device<T> {
     /// Makes the device an L3 master, or an ordinary device again.
     ///
-    /// May be done at any time: those who read it without a lock see one or the other.
+    /// May be done at any time: those who read it without a lock see one or the other. A slave
+    /// must not become one ([`Device::is_l3_slave`]): the core would take it for the one here and
+    /// for the other there.
     pub fn set_l3_master(&self, on: bool, _rtnl: &Rtnl) {
-        let dev = self.as_raw();
-
-        // SAFETY: By the invariants of `Device` the pointer is valid. Both words are written under
-        // RTNL only, which `_rtnl` says is held. The operations are set before the flag and stay,
-        // since `l3mdev_fib_table_rcu()` and the like dereference them without a check; they are
-        // read through a pointer that is reached over the flag.
+        // SAFETY: By the invariants of `Device` the pointer is valid, and the operations are there
+        // since setup. The word is written under RTNL only, which `_rtnl` says is held; volatile,
+        // since it is read without any lock.
         unsafe {
-            (&raw mut (*dev).l3mdev_ops).write_volatile(&Adapter::<T>::OPS);
-            core::sync::atomic::fence(core::sync::atomic::Ordering::Release);
-
-            let word = (&raw mut (*dev).__bindgen_anon_1).cast::<usize>();
+            let word = (&raw mut (*self.as_raw()).__bindgen_anon_1).cast::<usize>();
             let old = word.read_volatile();
             word.write_volatile(if on {
                 old | L3_MASTER
@@ -82,19 +48,37 @@ impl<T: Operations> Device<T> {
             });
         }
     }
+
+    /// Whether the device belongs to an L3 master, a VRF: its addresses and routes are in that
+    /// one's table, and the core sends through it.
+    ///
+    /// C counterpart: `netif_is_l3_slave()`, `include/linux/netdevice.h`.
+    pub fn is_l3_slave(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: As in `set_l3_master`.
+        let word = unsafe {
+            (&raw const (*self.as_raw()).__bindgen_anon_1)
+                .cast::<usize>()
+                .read_volatile()
+        };
+        word & L3_SLAVE != 0
+    }
 }
 
 /// Where `IFF_L3MDEV_MASTER` lies in the word that holds `priv_flags`, a bitfield.
-const L3_MASTER: usize = {
+const L3_MASTER: usize = in_word(bindings::netdev_priv_flags_IFF_L3MDEV_MASTER);
+
+/// Where `IFF_L3MDEV_SLAVE` lies there.
+const L3_SLAVE: usize = in_word(bindings::netdev_priv_flags_IFF_L3MDEV_SLAVE);
+
+const fn in_word(flag: u32) -> usize {
     type Word = bindings::net_device__bindgen_ty_1;
 
     assert!(size_of::<Word>() == size_of::<usize>());
     assert!(align_of::<Word>() == align_of::<usize>());
-    let flag = bindings::netdev_priv_flags_IFF_L3MDEV_MASTER as usize;
     // The first field of the word: its low end, or its high one.
     if cfg!(target_endian = "little") {
-        flag
+        flag as usize
     } else {
-        flag << (usize::BITS - u32::BITS)
+        (flag as usize) << (usize::BITS - u32::BITS)
     }
-};
+}

@@ -51,8 +51,9 @@ pub trait Operations: device::Operations {
     /// properties that it gives them in [`device::Operations::setup`] ask for.
     type Guard: Guard;
 
-    /// The one [`Ops`] of this driver: a reference to a `static`.
-    fn ops() -> &'static Ops<Self>;
+    /// The one [`Ops`] of this driver, a `static`. By it a device is known to be the driver's,
+    /// which is why it is a constant.
+    const OPS: OpsRef<Self>;
 
     /// Checks what a user asks of a link that is to be made or changed. Process context.
     ///
@@ -65,13 +66,33 @@ pub trait Operations: device::Operations {
 /// The link operations of `T` as the core sees them.
 pub struct Ops<T> {
     raw: Opaque<bindings::rtnl_link_ops>,
-    /// 1 from before they are registered until after they are unregistered.
+    /// 1 for as long as there is a [`Claim`].
     in_use: Atomic<i32>,
     _driver: PhantomData<fn() -> T>,
 }
 
 // SAFETY: After it was made, only the core touches `raw`, under its own locks.
 unsafe impl<T> Sync for Ops<T> {}
+
+/// A reference to [`Ops`] for a constant, which could not hold a plain one: they change.
+///
+/// # Invariants
+///
+/// Points to a `static`.
+pub struct OpsRef<T>(*const Ops<T>);
+
+impl<T: Operations> OpsRef<T> {
+    /// Refers to `ops`.
+    pub const fn new(ops: &'static Ops<T>) -> Self {
+        // INVARIANT: By the reference's lifetime.
+        Self(ops)
+    }
+
+    pub(super) fn get(&self) -> &'static Ops<T> {
+        // SAFETY: By the type's invariants.
+        unsafe { &*self.0 }
+    }
+}
 
 impl<T: Operations> Ops<T> {
     /// For the initialiser of a `static`.
@@ -96,26 +117,10 @@ impl<T: Operations> Ops<T> {
         self.raw.get()
     }
 
-    fn register(&'static self) -> Result<&'static Self> {
-        // `rtnl_link_register()` initialises the structure before it looks for one of the same
-        // kind, which would ruin one that is registered.
-        if self.in_use.cmpxchg(0, 1, Acquire).is_err() {
-            return Err(EEXIST);
-        }
-        // SAFETY: The operations are `'static`, their functions are `T`'s, and they are not
-        // registered.
-        to_result(unsafe { bindings::rtnl_link_register(self.as_raw()) })
-            .inspect_err(|_| self.in_use.store(0, Release))?;
-        Ok(self)
-    }
-
-    /// # Safety
-    ///
-    /// [`Ops::register`] must have succeeded, and is undone by this.
-    unsafe fn unregister(&self) {
-        // SAFETY: By the function's safety requirement.
-        unsafe { bindings::rtnl_link_unregister(self.as_raw()) };
-        self.in_use.store(0, Release);
+    fn claim(&'static self) -> Result<Claim<T>> {
+        self.in_use.cmpxchg(0, 1, Acquire).map_err(|_| EEXIST)?;
+        // INVARIANT: Nobody had it, and nobody gets it before it is given back.
+        Ok(Claim(self))
     }
 
     /// # Safety
@@ -126,11 +131,41 @@ impl<T: Operations> Ops<T> {
         _data: *mut *mut bindings::nlattr,
         extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: `__rtnl_newlink()` hands over the parsed attributes of the request that it
-        // handles, and the request's extack.
+        // SAFETY: `rtnl_newlink()`, without RTNL, hands over the parsed attributes of the request
+        // that it handles, and the request's extack.
         let (attributes, mut extack) =
             unsafe { (LinkAttributes::from_raw(tb), ExtAck::from_raw(extack)) };
         from_result(|| T::validate(&attributes, &mut extack).map(|()| 0))
+    }
+}
+
+/// The right to register operations, given back when dropped.
+///
+/// # Invariants
+///
+/// There is no other one for the same operations.
+struct Claim<T: Operations>(&'static Ops<T>);
+
+impl<T: Operations> Claim<T> {
+    fn register(&self) -> Result {
+        // SAFETY: The operations are `'static`, their functions are `T`'s, and they are not
+        // registered, by the type's invariant: `rtnl_link_register()` initialises the structure
+        // before it looks for one of the same kind, which would ruin one that is.
+        to_result(unsafe { bindings::rtnl_link_register(self.0.as_raw()) })
+    }
+
+    /// # Safety
+    ///
+    /// [`Claim::register`] must have succeeded, and is undone by this.
+    unsafe fn unregister(&self) {
+        // SAFETY: By the function's safety requirement.
+        unsafe { bindings::rtnl_link_unregister(self.0.as_raw()) };
+    }
+}
+
+impl<T: Operations> Drop for Claim<T> {
+    fn drop(&mut self) {
+        self.0.in_use.store(0, Release);
     }
 }
 
@@ -152,17 +187,18 @@ impl Guard for NoGuard {
 
 /// Registration of `T` as a kind of link.
 ///
-/// Dropping it deletes all links of the kind, in all namespaces, and waits until they are gone.
+/// Dropping it deletes all links of the kind, in all namespaces, and waits until they are gone. It
+/// has to be dropped when the module goes, as a field of the module's type is; a `static` is not.
 ///
 /// # Invariants
 ///
-/// `ops` is registered with the core, and `guard` in place for as long.
+/// `claim`'s operations are registered with the core, and `guard` in place for as long.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Operations> {
-    // Dropped after the links were deleted: fields go after `PinnedDrop::drop()`.
+    // Dropped after the links were deleted, in this order: fields go after `PinnedDrop::drop()`.
     #[pin]
     guard: T::Guard,
-    ops: &'static Ops<T>,
+    claim: Claim<T>,
 }
 
 impl<T: Operations> Registration<T> {
@@ -173,9 +209,11 @@ impl<T: Operations> Registration<T> {
     /// C counterpart: `rtnl_link_register()`, `net/core/rtnetlink.c`.
     pub fn new() -> impl PinInit<Self, Error> {
         // INVARIANT: Once this has succeeded the kind is registered, under the guard.
+        // Another guard for devices that have one would take away what the first one gives them.
         try_pin_init!(Self {
+            claim: T::OPS.get().claim()?,
             guard <- T::Guard::new(),
-            ops: T::ops().register()?,
+            _: { claim.register()? },
         })
     }
 
@@ -188,7 +226,7 @@ impl<T: Operations> Registration<T> {
     ///
     /// C counterpart: `alloc_netdev()` and `register_netdevice()`, `net/core/dev.c`.
     pub fn create<'rtnl>(&self, name: &CStr, rtnl: &'rtnl Rtnl) -> Result<&'rtnl Device<T>> {
-        Unregistered::<T>::new(name)?.register(self.ops, rtnl)
+        Unregistered::<T>::new(name)?.register(self.claim.0, rtnl)
     }
 }
 
@@ -206,7 +244,7 @@ where
 impl<T: Operations> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type's invariants.
-        unsafe { self.ops.unregister() };
+        unsafe { self.claim.unregister() };
     }
 }
 

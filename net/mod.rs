@@ -4,9 +4,9 @@
 //!
 //! Safe abstractions over `struct net_device` and what a driver of a virtual device needs around
 //! it. A driver implements [`device::Operations`] (and, as it needs them, [`link::Operations`],
-//! [`l3mdev::Operations`], [`ethtool::Operations`], [`queue_stats::Operations`]) and holds a
-//! [`link::Registration`]. It needs no unsafe code: the C callbacks live in adapters here, and what
-//! a callback may do follows from the types that it is handed:
+//! [`ethtool::Operations`], [`queue_stats::Operations`]) and holds a [`link::Registration`]. It
+//! needs no unsafe code: the C callbacks live in adapters here, and what a callback may do follows
+//! from the types that it is handed:
 //!
 //! - A device under construction is a [`setup::Setup`], one that is about to be registered a
 //!   [`device::Registering`], a registered one a [`device::Device`]. What is only legal before
@@ -26,7 +26,7 @@ pub mod l3mdev;
 pub mod link;
 pub mod loopback;
 pub mod netlink;
-pub mod notifier;
+mod notifier;
 pub mod param;
 pub mod queue_stats;
 pub mod setup;

@@ -19,7 +19,7 @@ use kernel::{
 
 /// What happened to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(super) enum Event {
     /// The device is being registered, or has come into another namespace (`NETDEV_REGISTER`).
     Register,
     /// The device is being unregistered, or leaves its namespace (`NETDEV_UNREGISTER`). May be
@@ -38,7 +38,7 @@ impl Event {
 }
 
 /// Who wants to be told.
-pub trait Notifier: 'static {
+pub(super) trait Notifier: 'static {
     /// Notifiers of higher priority are told first. Those of the protocols have 0.
     const PRIORITY: i32;
 
@@ -52,7 +52,7 @@ pub trait Notifier: 'static {
 ///
 /// `block` is registered with the core and stays where it is.
 #[pin_data(PinnedDrop)]
-pub struct Registration<N: Notifier> {
+pub(super) struct Registration<N: Notifier> {
     #[pin]
     block: Opaque<bindings::notifier_block>,
     _notifier: PhantomData<N>,
@@ -69,7 +69,7 @@ impl<N: Notifier> Registration<N> {
     /// What is there already is told as registered.
     ///
     /// C counterpart: `register_netdevice_notifier()`, `net/core/dev.c`.
-    pub fn new() -> impl PinInit<Self, Error> {
+    pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
                 // SAFETY: `block` is valid for writes.

@@ -11,7 +11,6 @@ use super::{
         InterfaceFlags,
         PrivFlags, //
     },
-    l3mdev,
     link,
     loopback::RouteNotifierShield,
     queue_stats, //
@@ -122,7 +121,7 @@ impl<T: Operations> Setup<'_, T> {
         self
     }
 
-    fn add_priv_flags(&mut self, flags: u32) {
+    pub(super) fn add_priv_flags(&mut self, flags: u32) {
         // SAFETY: Both views of the union hold the same bits.
         let fast = unsafe { &mut self.raw().__bindgen_anon_1.priv_flags_fast };
         fast.set_priv_flags(fast.priv_flags() | flags as usize);
@@ -136,7 +135,6 @@ impl<T: Operations> Setup<'_, T> {
     ///
     /// C counterpart: `vrf_setup()`, `drivers/net/vrf.c`.
     pub fn l3_master(&mut self) -> &mut Self {
-        self.raw().l3mdev_ops = &l3mdev::NO_OPS;
         self.add_priv_flags(bindings::netdev_priv_flags_IFF_L3MDEV_MASTER);
         self
     }

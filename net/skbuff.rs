@@ -16,6 +16,7 @@ use super::{
     },
 };
 use core::{
+    marker::PhantomData,
     mem::ManuallyDrop,
     ptr::NonNull, //
 };
@@ -25,15 +26,16 @@ use kernel::prelude::*;
 ///
 /// Dropping it frees the packet (as a drop, seen by drop monitors). Handing it on consumes it.
 ///
+/// It cannot be kept: `skb->dev` holds no reference, and the device is certain to be there only
+/// for `'dev`, which is that of the callback that was given the packet.
+///
 /// # Invariants
 ///
 /// - `self.0` points to a valid `sk_buff`, of which this value owns one reference.
 /// - Nobody else writes to the `struct sk_buff` itself (its data may be shared).
+/// - `skb->dev` is null or a live device for `'dev`.
 #[repr(transparent)]
-pub struct SkBuff(NonNull<bindings::sk_buff>);
-
-// SAFETY: A packet is tied to no task or CPU: it is made in one and freed in another all the time.
-unsafe impl Send for SkBuff {}
+pub struct SkBuff<'dev>(NonNull<bindings::sk_buff>, PhantomData<&'dev ()>);
 
 /// Why a packet was dropped, for drop monitors.
 ///
@@ -60,18 +62,19 @@ pub enum NoHeader {
     NoMemory,
 }
 
-impl SkBuff {
+impl<'dev> SkBuff<'dev> {
     /// Takes over a packet.
     ///
     /// # Safety
     ///
-    /// `ptr` must satisfy the invariants of [`SkBuff`], and the caller must give its reference up.
+    /// `ptr` must satisfy the invariants of [`SkBuff`] for `'dev`, and the caller must give its
+    /// reference up.
     #[inline]
     pub(super) unsafe fn from_raw(ptr: *mut bindings::sk_buff) -> Self {
         // SAFETY: A valid pointer is not null.
         let ptr = unsafe { NonNull::new_unchecked(ptr) };
         // INVARIANT: By the function's safety requirement.
-        Self(ptr)
+        Self(ptr, PhantomData)
     }
 
     /// Gives the reference up without freeing the packet.
@@ -97,8 +100,8 @@ impl SkBuff {
         // SAFETY: As above. Clones share the info, and their owners may set flags meanwhile:
         // volatile, the kernel's `READ_ONCE()`.
         if unlikely(unsafe { flags.read_volatile() } & WANTED != 0) {
-            // SAFETY: As above, and the packet is ours; without a stamp of hardware's the function
-            // takes the time of now.
+            // SAFETY: As above, and the packet is ours, its device alive; without a stamp of
+            // hardware's the function takes the time of now.
             unsafe { bindings::skb_tstamp_tx(skb, core::ptr::null_mut()) };
         }
     }
@@ -142,10 +145,10 @@ impl SkBuff {
     ///
     /// C counterpart: `eth_type_trans()`, `net/ethernet/eth.c`.
     #[inline]
-    pub fn eth_type_trans<T: Operations>(
+    pub fn eth_type_trans<'to, T: Operations>(
         self,
-        dev: &Device<T>,
-    ) -> Result<RxSkBuff, (SkBuff, NoHeader)> {
+        dev: &'to Device<T>,
+    ) -> Result<RxSkBuff<'to>, (Self, NoHeader)> {
         let skb = self.0.as_ptr();
 
         // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
@@ -162,9 +165,10 @@ impl SkBuff {
         let protocol = unsafe { bindings::eth_type_trans(skb, dev.as_raw()) };
         // SAFETY: As above; all views of the union have the protocol at the same place.
         unsafe { (*skb).__bindgen_anon_4.headers.as_mut().protocol = protocol };
-        // INVARIANT: `eth_type_trans()` set `skb->dev` to a live device and the MAC header; the
-        // protocol was set here.
-        Ok(RxSkBuff(self))
+        // INVARIANT: `eth_type_trans()` set `skb->dev` to `dev`, which lives for `'to`, and the
+        // MAC header; the protocol was set here. Only `Operations::start_xmit` is given a packet,
+        // so bottom halves are disabled, which unregistration waits for before it flushes.
+        Ok(RxSkBuff(SkBuff(ManuallyDrop::new(self).0, PhantomData)))
     }
 
     /// Frees the packet as dropped for `reason`. Any context but hard interrupt.
@@ -178,7 +182,7 @@ impl SkBuff {
     }
 }
 
-impl Drop for SkBuff {
+impl Drop for SkBuff<'_> {
     fn drop(&mut self) {
         // SAFETY: The reference that this value owns is given up here.
         unsafe {
@@ -195,18 +199,18 @@ impl Drop for SkBuff {
 ///
 /// # Invariants
 ///
-/// `skb->dev` is a registered device, which stays so at least as long as the core's flush of the
-/// receive backlogs on unregistration says (`flush_all_backlogs()`, `net/core/dev.c`);
-/// `skb->protocol` and the MAC header are set.
+/// For `'dev`, `skb->dev` is a registered device whose unregistration has not come to the flush of
+/// the receive backlogs (`flush_all_backlogs()`, `net/core/dev.c`); `skb->protocol` and the MAC
+/// header are set.
 #[repr(transparent)]
-pub struct RxSkBuff(SkBuff);
+pub struct RxSkBuff<'dev>(SkBuff<'dev>);
 
 /// The backlog had no room: the packet is gone, and the core has counted it in the device's
 /// `rx_dropped`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped;
 
-impl RxSkBuff {
+impl RxSkBuff<'_> {
     /// Length of the packet in bytes, without the Ethernet header.
     #[inline]
     #[expect(clippy::len_without_is_empty)]

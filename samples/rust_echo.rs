@@ -30,7 +30,7 @@ impl device::Operations for Echo {
     fn init(_: &Registering<Self>, _: &Rtnl) -> impl PinInit<(), Error> {
         Ok(())
     }
-    fn start_xmit(dev: &Device<Self>, mut skb: SkBuff, ctx: &XmitContext) {
+    fn start_xmit<'a>(dev: &'a Device<Self>, mut skb: SkBuff<'a>, ctx: &XmitContext) {
         skb.orphan();
         skb.dst_force(ctx.rcu());
         let Ok(skb) = skb.eth_type_trans(dev) else {
@@ -51,8 +51,8 @@ impl device::Operations for Echo {
 impl link::Operations for Echo {
     const KIND: &'static CStr = c"rust_echo";
     type Guard = RouteNotifierShield<Self>;
-    fn ops() -> &'static link::Ops<Self> {
+    const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Echo> = link::Ops::new();
-        &OPS
-    }
+        link::OpsRef::new(&OPS)
+    };
 }

@@ -63,7 +63,7 @@ impl Own {
         }
         // SAFETY: The device is ours alone. The kind is registered as long as the module is
         // loaded, and with it its guard.
-        unsafe { (*dev).rtnl_link_ops = RustLo::ops().as_raw() };
+        unsafe { (*dev).rtnl_link_ops = RustLo::OPS.get().as_raw() };
         // SAFETY: As above; RTNL is held.
         if let Err(e) = to_result(unsafe { bindings::register_netdevice(dev) }) {
             // SAFETY: It was not registered.

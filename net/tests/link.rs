@@ -52,7 +52,7 @@ impl device::Operations for Twin {
         Ok(())
     }
 
-    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff, _ctx: &XmitContext) {}
+    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff<'_>, _ctx: &XmitContext) {}
 }
 
 #[vtable]
@@ -60,10 +60,10 @@ impl link::Operations for Twin {
     const KIND: &'static CStr = <Probe as link::Operations>::KIND;
     type Guard = Guard;
 
-    fn ops() -> &'static link::Ops<Self> {
+    const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Twin> = link::Ops::new();
-        &OPS
-    }
+        link::OpsRef::new(&OPS)
+    };
 }
 
 /// A notifier that refuses `EVENT` to devices of [`Probe`].
@@ -104,7 +104,7 @@ impl<const EVENT: u32> Veto<EVENT> {
     ) -> c_int {
         // SAFETY: The core hands over a `netdev_notifier_info` of a live device.
         let ops = unsafe { (*(*info.cast::<bindings::netdev_notifier_info>()).dev).rtnl_link_ops };
-        let ours = <Probe as link::Operations>::ops().as_raw();
+        let ours = <Probe as link::Operations>::OPS.get().as_raw();
         if event == EVENT as c_ulong && core::ptr::eq(ops, ours) {
             // `notifier_from_errno(-EPERM)`
             return (bindings::NOTIFY_STOP_MASK | bindings::NOTIFY_OK) as c_int - EPERM.to_errno();
@@ -290,9 +290,7 @@ mod tests {
         drop(links);
         check!(
             probe::log(),
-            probe::steps(&[
-                Guard, Guard, Unguard, Setup, First, Second, DropSecond, DropFirst, Unguard
-            ])
+            probe::steps(&[Guard, Setup, First, Second, DropSecond, DropFirst, Unguard])
         );
         drop(probe::links()?);
         Ok(())

@@ -192,7 +192,7 @@ impl device::Operations for Probe {
         note(Step::Stop);
     }
 
-    fn start_xmit(dev: &Device<Self>, skb: SkBuff, ctx: &XmitContext) {
+    fn start_xmit<'dev>(dev: &'dev Device<Self>, skb: SkBuff<'dev>, ctx: &XmitContext) {
         if LOOPS.load(Relaxed) == 0 {
             return;
         }
@@ -219,10 +219,10 @@ impl link::Operations for Probe {
     const KIND: &'static CStr = c"rust_lo_kunit";
     type Guard = Guard;
 
-    fn ops() -> &'static link::Ops<Self> {
+    const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Probe> = link::Ops::new();
-        &OPS
-    }
+        link::OpsRef::new(&OPS)
+    };
 
     fn validate(attributes: &LinkAttributes<'_>, extack: &mut ExtAck<'_>) -> Result {
         attributes.check_ethernet_addresses(extack)

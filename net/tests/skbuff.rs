@@ -72,7 +72,7 @@ pub(super) fn packet(len: usize) -> Result<*mut bindings::sk_buff> {
 }
 
 /// The same, owned.
-fn owned(len: usize) -> Result<SkBuff> {
+fn owned(len: usize) -> Result<SkBuff<'static>> {
     let skb = packet(len)?;
     // SAFETY: Nobody else has it.
     Ok(unsafe { SkBuff::from_raw(skb) })
