@@ -108,7 +108,7 @@ samples:
 # The kernels that look for faults while they run, with the module for each.
 debug-kernel kcsan-kernel:
 	@qemu/debug-kernel ensure $(@:-kernel=)
-	@qemu/root run -- make $(JOBS) $(PASS) LLVM=-19 KDIR="$$(qemu/debug-kernel path $(@:-kernel=))" module
+	@qemu/root run -- make $(JOBS) $(PASS) LLVM=-19 KDIR="$$(qemu/debug-kernel path $(@:-kernel=))" RUST_LO_SAMPLES=m module
 
 # Of the module and the abstractions.
 rustdoc-module: check-kdir
@@ -195,7 +195,7 @@ test-debug test-kcsan: SECONDS = 30
 TESTS = $(filter-out lib kselftests,$(patsubst tests/%.sh,%,$(wildcard tests/*.sh)))
 test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
-	@qemu/vm --kernel $* --timeout 14400 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=1800 \
+	@qemu/vm --kernel $* --timeout 21600 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=3600 \
 		FAULTS_EVERY=$(EVERY) CHAOS_SECONDS=$(SECONDS) tests/run $(TESTS)
 
 # On the kernel that looks for faults while it runs.

@@ -17,16 +17,6 @@ TESTS=(
 # What a packet, a route or a socket that is forgotten would be found in.
 SLABS="skbuff_head_cache skbuff_fclone_cache rtable ip6_dst_cache TCP UDP PING TCPv6 UDPv6 PINGv6"
 
-# objects SLAB: how many are in use.
-objects()
-{
-	local slab=/sys/kernel/slab/$1
-
-	[ -e "$slab" ] || { echo 0; return; }
-	echo 1 > "$slab/shrink"
-	awk '{ print $1 }' "$slab/objects"
-}
-
 # The slabs with more than 50 objects beyond those in BEFORE: chaos makes
 # thousands of each.
 grown_slabs()

@@ -9,12 +9,14 @@
 # One line: references are counted without the stacks that took them.
 injecting && /ref_tracker: memory allocation failure, unreliable refcount tracker/ { next }
 
-# With a stack: of the allocators of modules and of per-CPU data, and of
-# __dev_change_net_namespace(), which is past the point where it could fail.
-injecting && /vmalloc error: |percpu: allocation failed|page allocation failure: |WARNING: .*__dev_change_net_namespace/ {
+# With a stack: of the allocators of modules and of per-CPU data.
+injecting && /vmalloc error: |percpu: allocation failed|page allocation failure: / {
 	report = 1
 	lines = 0
+	next
 }
+# Another one that begins in the middle is not one of them.
+report && /BUG|WARNING|KASAN|UBSAN|Oops|INFO:|panicked|refcount|ref_tracker/ { report = 0 }
 report {
 	if (/<\/TASK>|---\[ end trace/ || ++lines > 200)
 		report = 0

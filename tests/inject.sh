@@ -56,7 +56,7 @@ setup_wire()
 			net.ipv6.conf.default.disable_ipv6=1 net.ipv4.conf.all.rp_filter=0 \
 			net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.accept_local=1
 	done
-	# The number of the device is known to the BPF programs. On the wire all is for
+	# The numbers of the devices are known to the BPF programs. On the wire all is for
 	# everybody, so that each device that gets it takes it.
 	batch "$NS" <<- EOF
 		link add rlo0 index 100 type rust_lo
@@ -65,7 +65,7 @@ setup_wire()
 		addr add 10.9.0.100/32 dev rlo0
 		link set lo up
 		addr add 10.9.0.1/32 dev lo
-		link add wire type veth peer name wire netns $PEER
+		link add wire index 101 type veth peer name wire netns $PEER
 		addr add 10.8.0.1/24 dev wire
 		link set wire up
 		neigh replace 10.8.0.2 lladdr ff:ff:ff:ff:ff:ff dev wire nud permanent
@@ -206,6 +206,7 @@ compile_bpf()
 			{ clone_redirect(skb, dev, 1); return 0; }
 		PROGRAMS(1)
 		PROGRAMS(100)
+		PROGRAMS(101)
 		SEC("license") char _license[] = "GPL";
 	EOF
 	"$clang" -target bpf -O2 -c "$TMP/bpf.c" -o "$TMP/bpf.o"
@@ -213,7 +214,7 @@ compile_bpf()
 
 bpf()
 {
-	local name wanted dev
+	local hook name wanted dev
 
 	modules cls_bpf
 	setup_wire
@@ -230,7 +231,22 @@ bpf()
 		receive 0 0 1 0
 		copy 0 0 2 0
 	EOF
-	# Out of it, and back into it on its way in.
+	# Out of it, and of what it receives.
+	while read -r hook name wanted; do
+		for dev in lo rlo0; do
+			equal "$name from $hook of $dev" "$wanted" "$(with_filter "$dev" "$hook" bpf \
+				direct-action object-file "$TMP/bpf.o" section "$name/101" -- \
+				come_of "$dev" "$NS" "$(address_of "$dev")")"
+		done
+	done <<- EOF
+		egress redirect 0 0 0 1
+		egress clone 1 1 1 1
+		egress receive 0 0 1 0
+		ingress redirect 1 1 0 1
+		ingress clone 1 1 1 1
+		ingress copy 1 1 2 0
+	EOF
+	# Into the other, and back into it on its way in.
 	for dev in lo rlo0; do
 		equal "clone from $dev" "2 2 2 0" "$(with_filter "$dev" egress bpf direct-action \
 			object-file "$TMP/bpf.o" section "clone/$((101 - $(index_of "$dev")))" -- \

@@ -394,6 +394,31 @@ stop_capture()
 	wait "$capture" || true
 }
 
+# objects SLAB: how many are in use.
+objects()
+{
+	local slab=/sys/kernel/slab/$1
+
+	[ -e "$slab" ] || { echo 0; return; }
+	echo 1 > "$slab/shrink"
+	awk '{ print $1 }' "$slab/objects"
+}
+
+PACKET_SLAB=skbuff_head_cache
+
+need_packet_slab()
+{
+	[ -e "/sys/kernel/slab/$PACKET_SLAB" ] || skip "no slab of its own for packets"
+}
+
+# few_packets: not many more are in memory than there were, in $PACKETS: each
+# processor keeps some.
+few_packets()
+{
+	# shellcheck disable=SC2153 # of the test
+	[ "$(objects "$PACKET_SLAB")" -le $((PACKETS + 200)) ]
+}
+
 # A namespace that is used by nothing is freed in the background: first its
 # devices are unregistered, which waits for the last reference to each of them;
 # its memory is given back when the next namespace has come to its end.
@@ -554,9 +579,12 @@ run_tests()
 	trap 'rm -rf "$FILE_TMP"' EXIT
 	if loaded; then
 		was_loaded=y
-	elif ! insmod "$RUST_LO_KO"; then
+	elif [ ! -e "$RUST_LO_KO" ]; then
 		echo "1..0 # SKIP no rust_lo, neither loaded nor in $RUST_LO_KO"
 		exit "$ksft_skip"
+	elif ! insmod "$RUST_LO_KO"; then
+		echo "Bail out! $RUST_LO_KO cannot be loaded"
+		exit "$ksft_fail"
 	fi
 
 	echo "1..${#points[@]}"

@@ -173,7 +173,10 @@ ask() {
 }
 
 ((EUID == 0)) || skip "not root"
-[[ -d /sys/module/rust_lo ]] || insmod "$module" || skip "rust_lo cannot be loaded"
+if [[ ! -d /sys/module/rust_lo ]]; then
+	[[ -e $module ]] || skip "no rust_lo, neither loaded nor in $module"
+	insmod "$module" || { echo "Bail out! $module cannot be loaded"; exit 1; }
+fi
 [[ -x $tool ]] || skip "$tool is not built"
 command -v python3 >/dev/null || skip "no python3"
 

@@ -355,8 +355,10 @@ reach6()
 		wait_for listening "$NS" -t 7777
 		check "$what: from the namespace itself" echoes "$NS" "TCP:[::1]:7777"
 		ip -n "$PEER" -6 route add ::1/128 via fd08::1
+		start_capture
 		refused "$what: by its address" . timeout "$PATIENCE" nsenter "--net=/run/netns/$PEER" \
 			socat - "TCP:[::1]:7777"
+		check "$what: that was sent" wait_for grep -q '> ::1.7777: Flags \[S\]' "$TMP/wire"
 		refused "$what: by the other address" refused timeout "$PATIENCE" \
 			nsenter "--net=/run/netns/$PEER" socat - "TCP:[fd08::1]:7777"
 		ip netns del "$PEER"

@@ -143,15 +143,6 @@ pages()
 		/proc/net/sockstat
 }
 
-# objects: packets in memory.
-objects()
-{
-	local slab=/sys/kernel/slab/skbuff_head_cache
-
-	echo 1 > "$slab/shrink"
-	awk '{ print $1 }' "$slab/objects"
-}
-
 # fill: starts what fills sockets until they take no more, and holds them.
 fill()
 {
@@ -195,23 +186,18 @@ few_pages()
 	[ "$(pages)" -le $((PAGES + 512 * $(nproc))) ]
 }
 
-few_objects()
-{
-	[ "$(objects)" -le $((OBJECTS + 200)) ]
-}
-
 sockets()
 {
 	need python3
-	[ -e /sys/kernel/slab/skbuff_head_cache ] || skip "no slab of its own for packets"
+	need_packet_slab
 	remember_namespaces
-	OBJECTS=$(objects)
+	PACKETS=$(objects "$PACKET_SLAB")
 	PAGES=$(pages)
 	setup_loopback NS
 	fill
-	say "$(($(pages) - PAGES)) pages and $(($(objects) - OBJECTS)) packets held"
+	say "$(($(pages) - PAGES)) pages and $(($(objects "$PACKET_SLAB") - PACKETS)) packets held"
 	number "pages in use" "$(pages)" -gt $((PAGES + 5000))
-	number "packets in use" "$(objects)" -gt $((OBJECTS + 2000))
+	number "packets in use" "$(objects "$PACKET_SLAB")" -gt $((PACKETS + 2000))
 	# It still works, though not for them.
 	check "ping" ping_once "$NS" 127.0.0.1
 	check "its device goes" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
@@ -222,7 +208,7 @@ sockets()
 	grown "$NS" rlo0 ping_once "$NS" ::1
 	end_background
 	check "buffers are given back" wait_for few_pages
-	check "packets are freed" wait_for few_objects
+	check "packets are freed" wait_for few_packets
 	check "devices go" ip -n "$NS" link del rlo0
 	ip netns del "$NS"
 	WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3)) namespaces_freed

@@ -19,7 +19,6 @@ use std::{
     io::{Error, Result},
     net::UdpSocket,
     os::unix::fs::FileExt,
-    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -79,8 +78,8 @@ const OPERATIONS: &[Operation] = &[
         name: "load",
         prepare: |_| Ok(()),
         run: |s| module::load(&s.image, &s.parameters),
-        done: |s| module::loaded(&s.kind) && module_devices(s) == 3 && s.kind_known(),
-        not_done: |s| !module::loaded(&s.kind) && module_devices(s) == 0 && !s.kind_known(),
+        done: |s| module::loaded(&s.kind) && module_devices(s) == [true; 3] && s.kind_known(),
+        not_done: |s| !module::loaded(&s.kind) && module_devices(s).is_empty() && !s.kind_known(),
         undo: |s| module::unload(&s.kind),
     },
     Operation {
@@ -95,16 +94,16 @@ const OPERATIONS: &[Operation] = &[
         name: "open",
         prepare: Stage::make,
         run: |s| s.here.1.up(s.index, true),
-        done: |s| s.is_up() == Some(true),
-        not_done: |s| s.is_up() == Some(false),
+        done: |s| s.is_up() == Some(true) && s.unused(),
+        not_done: |s| s.is_up() == Some(false) && s.unused(),
         undo: Stage::delete,
     },
     Operation {
         name: "move",
         prepare: Stage::make_up,
         run: |s| s.here.1.move_to(s.index, &s.there.0, None),
-        done: |s| s.here.1.index(NAME).is_err() && s.there.1.index(NAME).is_ok(),
-        not_done: |s| s.here.1.index(NAME).is_ok() && s.there.1.index(NAME).is_err(),
+        done: |s| s.here.1.index(NAME).is_err() && s.there.1.index(NAME).is_ok() && s.unused(),
+        not_done: |s| s.here.1.index(NAME).is_ok() && s.there.1.index(NAME).is_err() && s.unused(),
         undo: |s| {
             let index = s.there.1.index(NAME)?;
             s.there.1.delete(index)
@@ -115,16 +114,24 @@ const OPERATIONS: &[Operation] = &[
         prepare: Stage::make_up,
         run: |s| s.here.1.delete(s.index),
         done: |s| s.here.1.index(NAME).is_err() && s.unused(),
-        not_done: |s| s.here.1.index(NAME).is_ok(),
+        not_done: |s| s.here.1.index(NAME).is_ok() && s.unused(),
         undo: |_| Ok(()),
     },
 ];
 
-/// Devices that the module has made at load.
-fn module_devices(stage: &Stage) -> usize {
-    (0..4)
-        .filter(|i| Path::new(&format!("/sys/class/net/{}{i}", stage.kind)).exists())
-        .count()
+/// Devices that the module has made at load, and whether they are as its parameters want them: up,
+/// or down.
+fn module_devices(stage: &Stage) -> Vec<bool> {
+    let up = u32::from(stage.parameters.contains("up=1"));
+    let flags = |i| fs::read_to_string(format!("/sys/class/net/{}{i}/flags", stage.kind)).ok();
+    let as_wanted = |text: String| {
+        let flags = text
+            .trim()
+            .strip_prefix("0x")
+            .map(|hex| u32::from_str_radix(hex, 16));
+        matches!(flags, Some(Ok(flags)) if flags & libc::IFF_UP as u32 == up)
+    };
+    (0..4).filter_map(flags).map(as_wanted).collect()
 }
 
 impl Stage {
