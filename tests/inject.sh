@@ -231,7 +231,8 @@ bpf()
 		receive 0 0 1 0
 		copy 0 0 2 0
 	EOF
-	# Out of it, and of what it receives.
+	# Out of it, and of what it receives. On its way into the wire it is for another
+	# host, by its Ethernet address, which BPF looks at again (____dev_forward_skb()).
 	while read -r hook name wanted; do
 		for dev in lo rlo0; do
 			equal "$name from $hook of $dev" "$wanted" "$(with_filter "$dev" "$hook" bpf \
@@ -241,10 +242,10 @@ bpf()
 	done <<- EOF
 		egress redirect 0 0 0 1
 		egress clone 1 1 1 1
-		egress receive 0 0 1 0
+		egress receive 0 0 0 0
 		ingress redirect 1 1 0 1
 		ingress clone 1 1 1 1
-		ingress copy 1 1 2 0
+		ingress copy 1 1 1 0
 	EOF
 	# Into the other, and back into it on its way in.
 	for dev in lo rlo0; do
