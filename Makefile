@@ -178,9 +178,9 @@ deb:
 deb-test: deb
 	@debian/test
 
-# The KUnit tests of the abstractions.
+# The KUnit tests of the abstractions, when the module is loaded.
 kunit: debug-kernel
-	@qemu/vm --kernel debug tests/kunit.sh
+	@qemu/vm --kernel debug --autorun tests/kunit.sh
 
 # Messages of rtnetlink: COUNT of them, from SEED if one is given.
 fuzz: COUNT = 100000
