@@ -121,6 +121,25 @@ impl<const EVENT: u32> PinnedDrop for Veto<EVENT> {
     }
 }
 
+/// Makes a device whose registration fails at `step`, after `ndo_init`, and sees that nothing is
+/// left of it.
+fn registration_fails(step: Step, expected: Error) -> Result {
+    probe::begin(Some(step));
+    let links = probe::links()?;
+    let rtnl = Rtnl::lock();
+    check!(links.create(NAME, &rtnl).err(), Some(expected));
+    check!(
+        probe::log(),
+        probe::steps(&[Guard, Setup, First, Second, DropSecond, DropFirst])
+    );
+    check!(!probe::exists(NAME, &rtnl));
+    check!(probe::exists(c"lo", &rtnl));
+    probe::begin(None);
+    check!(links.create(NAME, &rtnl).is_ok());
+    check!(probe::log(), probe::steps(&[Setup, First, Second]));
+    Ok(())
+}
+
 /// Makes a device with `veto` in place, and sees that nothing is left of it.
 fn refused<const EVENT: u32>(expected: &[Step]) -> Result {
     probe::begin(None);
@@ -222,7 +241,19 @@ mod tests {
         Ok(())
     }
 
-    /// Somebody refuses the device right after `ndo_init`.
+    /// The core cannot allocate counters, right after `ndo_init`.
+    #[test]
+    fn no_counters() -> Result {
+        registration_fails(Counters, EINVAL)
+    }
+
+    /// The index that the device asks for is that of `lo`; there are counters by then.
+    #[test]
+    fn index_is_taken() -> Result {
+        registration_fails(Index, EBUSY)
+    }
+
+    /// Somebody refuses the device when it has its index.
     #[test]
     fn refused_at_post_init() -> Result {
         refused::<{ bindings::netdev_cmd_NETDEV_POST_INIT }>(&[

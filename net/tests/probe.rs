@@ -37,7 +37,7 @@ use kernel::{
     },
 };
 
-/// What can happen to the driver, and where it can fail.
+/// What can happen to the driver, and where it or its registration can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(super) enum Step {
@@ -50,6 +50,10 @@ pub(super) enum Step {
     DropSecond,
     DropFirst,
     Unguard,
+    /// The core allocates counters, after `ndo_init`: can only fail.
+    Counters,
+    /// The core takes an index for the device, after that: can only fail.
+    Index,
 }
 
 /// What happened since [`begin`]: four bits for each step, the last one lowest.
@@ -94,6 +98,25 @@ fn step(step: Step) -> Result {
     }
     note(step);
     Ok(())
+}
+
+/// Lets the step after `ndo_init` fail that is to fail, which is the core's own.
+fn spoil(dev: &Registering<Probe>, rtnl: &Rtnl) {
+    /// The core knows the kinds before it only.
+    const NO_KIND: u32 = bindings::netdev_stat_type_NETDEV_PCPU_STAT_DSTATS + 1;
+
+    let fail = FAIL.load(Relaxed);
+    let dev = core::ptr::from_ref(dev)
+        .cast_mut()
+        .cast::<bindings::net_device>();
+    if fail == Step::Counters as u64 {
+        // SAFETY: Inside `ndo_init` nobody else uses the device. The core looks at the kind of its
+        // counters later, and allocates nothing for one that it does not know.
+        unsafe { (*dev).set_pcpu_stat_type(NO_KIND) };
+    } else if fail == Step::Index as u64 {
+        // SAFETY: As above, the index is looked at later; `lo` lives as long as the namespace.
+        unsafe { (*dev).ifindex = (*find(c"lo", rtnl)).ifindex };
+    }
 }
 
 /// Notes when it is made and dropped, which must be at the same place.
@@ -177,7 +200,8 @@ impl device::Operations for Probe {
             .lockless_xmit();
     }
 
-    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<Private, Error> {
+    fn init(dev: &Registering<Self>, rtnl: &Rtnl) -> impl PinInit<Private, Error> {
+        spoil(dev, rtnl);
         try_pin_init!(Private {
             first <- Part::new(Step::First, Step::DropFirst),
             second <- Part::new(Step::Second, Step::DropSecond),
