@@ -18,6 +18,8 @@ pub struct Case<'a> {
     /// As it was sent for rust_lo.
     pub bytes: &'a [u8],
     pub seen: &'a Seen,
+    /// Not all of it is what the kernel's policy asks for.
+    pub damaged: bool,
     pub ours: &'a Answer,
     pub theirs: &'a Answer,
 }
@@ -112,11 +114,13 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "damaged kind",
-        why: "The name of the kind runs on into what follows it, not at the same byte for both.",
+        why: "The name of the kind runs on into what follows it, not at the same byte for both. \
+              A message that is whole has one: it is the kind that is not there then.",
         applies: |case| {
-            [case.ours, case.theirs]
-                .iter()
-                .any(|a| a.errno == libc::EOPNOTSUPP && a.text == "Unknown device type")
+            case.damaged
+                && [case.ours, case.theirs]
+                    .iter()
+                    .any(|a| a.errno == libc::EOPNOTSUPP && a.text == "Unknown device type")
         },
     },
     Difference {
@@ -313,4 +317,42 @@ pub fn compare(ours: &[Link], theirs: &[Link], skip: &[&str]) -> Vec<(String, St
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::walk;
+
+    #[test]
+    fn a_kind_that_is_not_there_is_explained_by_damage_only() {
+        // RTM_NEWLINK with a struct ifinfomsg and nothing behind it.
+        let mut bytes = vec![32, 0, 0, 0, RTM_NEWLINK as u8, 0, 1, 6];
+        bytes.resize(32, 0);
+        let seen = walk(&bytes).remove(0);
+        let unknown = Answer {
+            ends: 1,
+            errno: libc::EOPNOTSUPP,
+            text: "Unknown device type".into(),
+            stray: 0,
+        };
+        let made = Answer {
+            ends: 1,
+            ..Answer::default()
+        };
+        let explained = |damaged, ours, theirs| {
+            let case = Case {
+                bytes: &bytes,
+                seen: &seen,
+                damaged,
+                ours,
+                theirs,
+            };
+            explain(&case).map(|difference| difference.name)
+        };
+        for (ours, theirs) in [(&unknown, &made), (&made, &unknown)] {
+            assert_eq!(explained(false, ours, theirs), None);
+            assert_eq!(explained(true, ours, theirs), Some("damaged kind"));
+        }
+    }
 }

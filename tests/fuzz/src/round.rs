@@ -282,6 +282,7 @@ impl Round {
         let case = Case {
             bytes,
             seen,
+            damaged: !message.well_formed,
             ours,
             theirs,
         };
