@@ -317,21 +317,28 @@ fn run_rounds(
         }
         if news.elapsed() > NEWS {
             news = Instant::now();
-            println!("# {} messages", counts.get("messages").unwrap_or(&0));
+            println!("# {} messages", sent(counts));
         }
     }
 }
 
+/// Rounds for so many messages, from this one on: their numbers and lengths.
+fn rounds(first: u64, count: u64) -> Vec<(u64, u64)> {
+    (0..count.div_ceil(LENGTH))
+        .map(|round| (first + round, LENGTH.min(count - round * LENGTH)))
+        .collect()
+}
+
+/// The messages that were sent, in each world.
+fn sent(counts: &Counts) -> u64 {
+    *counts.get("messages").unwrap_or(&0)
+}
+
 /// The whole run.
 fn run(options: &Options) -> Result<(), String> {
-    let whole = |count: u64| -> Vec<(u64, u64)> {
-        (0..count.div_ceil(LENGTH))
-            .map(|round| (round, LENGTH.min(count - round * LENGTH)))
-            .collect()
-    };
-    let rounds = match options.only {
+    let todo = match options.only {
         Some(index) => vec![(index / LENGTH, index % LENGTH + 1)],
-        None => whole(options.count),
+        None => rounds(0, options.count),
     };
 
     // Rounds do not begin with a program that looks for a module of an unknown kind.
@@ -350,10 +357,17 @@ fn run(options: &Options) -> Result<(), String> {
     let start = Instant::now();
     let mut counts = Counts::new();
     let before = left();
-    let (first, second) = rounds.split_at(rounds.len() / 2);
+    let (first, second) = todo.split_at(todo.len() / 2);
     run_rounds(options, first.to_vec(), &mut counts)?;
     let memory = kernel_memory();
     run_rounds(options, second.to_vec(), &mut counts)?;
+    // Some rounds end early. Others follow, each of which sends a message at least.
+    let mut next = todo.len() as u64;
+    while options.only.is_none() && sent(&counts) < options.count {
+        let more = rounds(next, options.count - sent(&counts));
+        next += more.len() as u64;
+        run_rounds(options, more, &mut counts)?;
+    }
     let seconds = start.elapsed().as_secs_f64();
     let growth = kernel_memory() - memory;
     let after = left();
@@ -361,7 +375,7 @@ fn run(options: &Options) -> Result<(), String> {
     for (what, number) in &counts {
         println!("# {number:>8} {what}");
     }
-    let messages = *counts.get("messages").unwrap_or(&0);
+    let messages = sent(&counts);
     println!(
         "# {messages} messages in {seconds:.0} s, {:.0} a second; kernel memory grew by {growth} KiB \
          in the second half",
@@ -391,5 +405,20 @@ fn main() -> ExitCode {
             println!("# FOUND with --seed {}", options.seed);
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_have_all_messages() {
+        assert_eq!(rounds(0, 0), []);
+        assert_eq!(rounds(0, LENGTH), [(0, LENGTH)]);
+        assert_eq!(
+            rounds(10, 2 * LENGTH + 1),
+            [(10, LENGTH), (11, LENGTH), (12, 1)]
+        );
     }
 }
