@@ -353,6 +353,15 @@ fn run(options: &Options) -> Result<(), String> {
     if let Some(Err(e)) = settings.iter().find(|s| s.is_err()) {
         return Err(format!("cannot change a setting of the kernel: {e}"));
     }
+    // Messages for kinds that are not there are all refused, and nothing differs.
+    for kind in ["rust_lo", "dummy"] {
+        thread::spawn(move || world::try_kind(kind))
+            .join()
+            .expect("a thread of this program died")
+            .map_err(|e| {
+                format!("there is no kind {kind}, of which a device could be made: {e}")
+            })?;
+    }
 
     let start = Instant::now();
     let mut counts = Counts::new();
@@ -381,6 +390,9 @@ fn run(options: &Options) -> Result<(), String> {
          in the second half",
         messages as f64 / seconds
     );
+    if let Some(what) = round::missing(&counts) {
+        return Err(format!("{messages} messages, but none: {what}"));
+    }
     if before != after {
         return Err(format!("left behind: before {before}; after {after}"));
     }

@@ -47,6 +47,22 @@ const USER: u32 = 65534;
 /// What happened, to be added up.
 pub type Counts = BTreeMap<String, u64>;
 
+const CREATED: &str = "succeeded: create a link";
+const REFUSED: &str = "refused by validate, with a reason";
+const KEPT_OUT: &str = "user kept out of the initial namespace";
+
+/// What a run should have seen and has not. One that is shorter than those of the tests need not
+/// have: it comes once or twice in a hundred messages.
+pub fn missing(counts: &Counts) -> Option<&'static str> {
+    const ENOUGH: u64 = 2000;
+    let count = |what: &str| *counts.get(what).unwrap_or(&0);
+    if count("messages") < ENOUGH {
+        return None;
+    }
+    let mut wanted = [CREATED, REFUSED, KEPT_OUT].into_iter();
+    wanted.find(|what| count(what) == 0)
+}
+
 pub struct Round {
     pub number: u64,
     pub mode: Mode,
@@ -308,7 +324,7 @@ impl Round {
                         "validate was to refuse it with error {errno} and \"…{text}…\""
                     ));
                 }
-                self.count("refused by validate, with a reason");
+                self.count(REFUSED);
             }
         }
         if self.mode == Mode::User {
@@ -323,7 +339,7 @@ impl Round {
                     return Err("a user has touched the initial namespace".into());
                 }
                 if ours.errno == libc::EPERM || ours.errno == libc::EACCES {
-                    self.count("user kept out of the initial namespace");
+                    self.count(KEPT_OUT);
                 }
             }
         }
@@ -528,4 +544,36 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(messages: u64, others: &[&str]) -> Counts {
+        let others = others.iter().map(|&what| (what.into(), 1));
+        others.chain([("messages".into(), messages)]).collect()
+    }
+
+    #[test]
+    fn a_long_run_has_some_of_all() {
+        let all = [CREATED, REFUSED, KEPT_OUT];
+        assert_eq!(missing(&counts(2000, &all)), None);
+        for what in all {
+            let others: Vec<_> = all.into_iter().filter(|&other| other != what).collect();
+            assert_eq!(missing(&counts(2000, &others)), Some(what));
+        }
+        assert_eq!(missing(&counts(1999, &[])), None);
+    }
+
+    #[test]
+    fn a_link_is_created_by_the_name_that_is_counted() {
+        let seen = Seen {
+            kind: RTM_NEWLINK,
+            flags: NLM_F_CREATE,
+            seq: 1,
+            range: 0..HEADER,
+        };
+        assert_eq!(format!("succeeded: {}", seen.what()), CREATED);
+    }
 }
