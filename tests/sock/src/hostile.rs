@@ -16,7 +16,7 @@ use crate::{
 use std::net::IpAddr;
 
 /// The length of the IP header that [`ip`] makes.
-fn ip_header(to: IpAddr) -> usize {
+pub fn ip_header(to: IpAddr) -> usize {
     if to.is_ipv4() {
         20
     } else {
@@ -397,10 +397,10 @@ pub fn headers(env: &Env) {
 }
 
 /// `linux/virtio_net.h`.
-const NEEDS_CSUM: u16 = 1;
+pub const NEEDS_CSUM: u16 = 1;
 const GSO_TCPV4: u16 = 1;
 const GSO_TCPV6: u16 = 4;
-const GSO_UDP_L4: u16 = 5;
+pub const GSO_UDP_L4: u16 = 5;
 /// UDP in fragments, which is 3, ECN, the tunnels, and what means nothing.
 const TYPES: &[u16] = &[
     0, 1, 2, 3, 4, 5, 6, 7, 0x20, 0x45, 0x60, 0x7f, 0x81, 0x83, 0x84, 0xff,

@@ -3,9 +3,11 @@
 //! Frames from a ring that is shared with the kernel (`PACKET_TX_RING`).
 
 use crate::{
-    compare::packet_socket,
+    compare::{packet_socket, VnetHdr},
     env::Env,
-    frame, msg,
+    frame::{self, HEADER},
+    hostile::{ip_header, GSO_UDP_L4, NEEDS_CSUM},
+    msg,
     net::{errno, noise, PATIENCE},
     packet,
     sys::{self, Mapping},
@@ -27,6 +29,17 @@ const V1: Version = Version(0, 0, 8, 32);
 pub const V2: Version = Version(1, 0, 4, 32);
 const V3: Version = Version(2, 20, 16, 48);
 
+/// What is put into a slot: the frame, how long its header says it is, and where the next one
+/// begins, which only version 3 has and which is to be 0 (`tp_len`, `tp_next_offset`).
+#[derive(Clone)]
+struct Slot(Vec<u8>, u32, u32);
+
+impl Slot {
+    fn new(frame: &[u8]) -> Self {
+        Self(frame.to_vec(), frame.len() as u32, 0)
+    }
+}
+
 pub struct Ring {
     pub socket: OwnedFd,
     map: Mapping,
@@ -37,17 +50,20 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A ring of so many frames. With `loss`, wrong ones are skipped.
+    /// A ring of so many frames. With the options `PACKET_LOSS` and `PACKET_VNET_HDR` wrong ones
+    /// are skipped, and each begins with a `struct virtio_net_hdr`.
     pub fn new(
         device: &str,
         version: Version,
         frame_size: usize,
         count: usize,
-        loss: bool,
+        options: &[i32],
     ) -> Self {
         let socket = packet_socket(libc::SOCK_RAW, device, 0);
         sys::set(&socket, libc::SOL_PACKET, libc::PACKET_VERSION, version.0).unwrap();
-        sys::set(&socket, libc::SOL_PACKET, libc::PACKET_LOSS, loss.into()).unwrap();
+        for option in options {
+            sys::set(&socket, libc::SOL_PACKET, *option, 1).unwrap();
+        }
         let len = frame_size * count;
         let block = frame_size.max(4096);
         // struct tpacket_req, or tpacket_req3, of which the rest is 0.
@@ -74,10 +90,17 @@ impl Ring {
 
     /// Puts a frame into the next slot, which is to be free.
     pub fn put(&mut self, frame: &[u8]) {
+        self.fill(&Slot::new(frame));
+    }
+
+    fn fill(&mut self, Slot(frame, len, next_offset): &Slot) {
         let start = self.head % self.count * self.frame_size;
         assert_eq!(self.map.load(self.status_at(self.head)) & STATUS, AVAILABLE);
         self.map.copy_in(start + self.version.3, frame);
-        self.map.store(start + self.version.2, frame.len() as u32);
+        self.map.store(start + self.version.2, *len);
+        if self.version.0 == V3.0 {
+            self.map.store(start, *next_offset);
+        }
         self.map.store(self.status_at(self.head), SEND_REQUEST);
         self.head += 1;
     }
@@ -111,7 +134,7 @@ fn send(env: &Env, version: Version) {
         (2048, 16, &[0, 1, 58, 1472, 1900][..]),
         (1 << 17, 2, &[4000, 60_000, 65_000]),
     ] {
-        let mut ring = Ring::new(env.dev, version, frame_size, count, false);
+        let mut ring = Ring::new(env.dev, version, frame_size, count, &[]);
         // Round and round, all frames at once and one by one.
         let mut sizes = sizes.iter().cycle();
         for burst in [count, 1, count, count - 1, 1] {
@@ -134,10 +157,17 @@ fn send(env: &Env, version: Version) {
     }
 }
 
-/// Frames that cannot be sent: between good ones.
-fn wrong(env: &Env, version: Version) {
+/// Frames that cannot be sent: between good ones. With `vnet` behind a `struct virtio_net_hdr`.
+fn wrong(env: &Env, version: Version, vnet: bool) {
+    const FRAME_SIZE: usize = 2048;
     let (receiver, from, to) = packet::receiver(env);
-    let good = frame::datagram(from, to, b"good");
+    let frame = frame::datagram(from, to, b"good");
+    let behind = |header: VnetHdr, frame: &[u8]| {
+        let header = if vnet { header.bytes() } else { Vec::new() };
+        Slot::new(&[&header, frame].concat())
+    };
+    let honest = VnetHdr::default();
+    let good = behind(honest, &frame);
     let expect_good = |times| {
         for _ in 0..times {
             let mut buffer = [0; 16];
@@ -145,33 +175,98 @@ fn wrong(env: &Env, version: Version) {
             assert_eq!(&buffer[..len], b"good");
         }
     };
-    for (bad, code) in [
-        (vec![0; 13], libc::EINVAL),
-        (vec![0; 1], libc::EINVAL),
-        (vec![], libc::EINVAL),
-    ] {
-        let mut ring = Ring::new(env.dev, version, 2048, 8, false);
-        for frame in [&good, &bad, &good] {
-            ring.put(frame);
+    let mut all: Vec<_> = [13, 1, 0]
+        .map(|len| (behind(honest, &vec![0; len]), libc::EINVAL))
+        .into();
+    // Longer than the slot.
+    for len in [FRAME_SIZE - version.3 + 1, i32::MAX as usize] {
+        let long = Slot(good.0.clone(), len as u32, 0);
+        all.push((long, libc::EMSGSIZE));
+    }
+    if version.0 == V3.0 {
+        for offset in [1, FRAME_SIZE as u32] {
+            let next = Slot(good.0.clone(), good.1, offset);
+            all.push((next, libc::EINVAL));
         }
-        assert_eq!(errno(ring.kick(0)), code, "{} bytes", bad.len());
+    }
+    if vnet {
+        // Not even that header; more headers than frame; a checksum behind it; no such kind.
+        all.push((Slot::new(&good.0[..9]), libc::EINVAL));
+        let lies = [
+            VnetHdr {
+                hdr_len: frame.len() as u16 + 1,
+                ..honest
+            },
+            VnetHdr {
+                flags: NEEDS_CSUM as u8,
+                csum_start: frame.len() as u16,
+                ..honest
+            },
+            VnetHdr {
+                gso_type: 0x7f,
+                gso_size: 1,
+                ..honest
+            },
+        ];
+        all.extend(lies.map(|lie| (behind(lie, &frame), libc::EINVAL)));
+    }
+    let vnet = vnet.then_some(libc::PACKET_VNET_HDR);
+    for (bad, code) in &all {
+        let Slot(bytes, len, next_offset) = bad;
+        let what = format!("{bytes:02x?}, length {len}, next at {next_offset}");
+        let options: Vec<_> = vnet.into_iter().collect();
+        let mut ring = Ring::new(env.dev, version, FRAME_SIZE, 8, &options);
+        for slot in [&good, bad, &good] {
+            ring.fill(slot);
+        }
+        assert_eq!(errno(ring.kick(0)), *code, "{what}");
         expect_good(1);
         let states = ring.states();
-        assert_eq!(states[1..3], [WRONG_FORMAT, SEND_REQUEST], "{states:?}");
+        let wanted = [WRONG_FORMAT, SEND_REQUEST];
+        assert_eq!(states[1..3], wanted, "{what}: {states:?}");
 
-        let mut ring = Ring::new(env.dev, version, 2048, 8, true);
-        for frame in [&good, &bad, &good] {
-            ring.put(frame);
+        let options = [&[libc::PACKET_LOSS], &options[..]].concat();
+        let mut ring = Ring::new(env.dev, version, FRAME_SIZE, 8, &options);
+        for slot in [&good, bad, &good] {
+            ring.fill(slot);
         }
-        assert_eq!(ring.kick(0).unwrap(), 2 * good.len());
+        assert_eq!(ring.kick(0).unwrap(), 2 * frame.len(), "{what}");
         expect_good(2);
         ring.await_available();
     }
 }
 
+/// Three datagrams in one frame, whose data stays in the ring until they are received.
+fn segments(env: &Env, version: Version) {
+    let (receiver, from, to) = packet::receiver(env);
+    let payload = noise(2500, 1);
+    let frame = frame::datagram(from, to, &payload);
+    let start = (HEADER + ip_header(to.ip())) as u16;
+    let header = VnetHdr {
+        flags: NEEDS_CSUM as u8,
+        gso_type: GSO_UDP_L4 as u8,
+        hdr_len: start + 8,
+        gso_size: 1000,
+        csum_start: start,
+        csum_offset: 6,
+    };
+    let mut ring = Ring::new(env.dev, version, 4096, 4, &[libc::PACKET_VNET_HDR]);
+    ring.put(&[&header.bytes(), &frame[..]].concat());
+    assert_eq!(ring.kick(0).unwrap(), frame.len());
+    let mut buffer = [0; 1 << 12];
+    for data in payload.chunks(1000) {
+        let len = receiver.recv(&mut buffer).unwrap();
+        assert!(buffer[..len] == *data, "{len} of {} bytes", data.len());
+    }
+    ring.await_available();
+}
+
 pub fn transmit(env: &Env) {
     for version in [V1, V2, V3] {
         send(env, version);
-        wrong(env, version);
+        for vnet in [false, true] {
+            wrong(env, version, vnet);
+        }
+        segments(env, version);
     }
 }
