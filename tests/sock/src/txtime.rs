@@ -12,6 +12,7 @@ use std::net::UdpSocket;
 
 /// `linux/errqueue.h`.
 const SO_EE_ORIGIN_TXTIME: u8 = 6;
+const SO_EE_CODE_TXTIME_INVALID_PARAM: u8 = 1;
 
 const MILLISECOND: i128 = 1_000_000;
 
@@ -30,32 +31,54 @@ fn receive(receiver: &UdpSocket) -> String {
     String::from_utf8_lossy(&buffer[..len]).into()
 }
 
-/// Sends with launch times, which may be kept by so many milliseconds too soon, but not too late.
-/// What came in which order, and what errors were reported: origin, code, errno.
-fn run(env: &Env, qdisc: &str, clock: i32, ahead: i128) -> (Vec<String>, Vec<(u8, u8, u32)>) {
-    const REPORT_ERRORS: u32 = 2;
+/// The flags of `struct sock_txtime`.
+const DEADLINE_MODE: u32 = 1;
+const REPORT_ERRORS: u32 = 2;
+
+/// Two texts are sent, first the one that is to go last.
+struct Way {
+    qdisc: &'static str,
+    clock: i32,
+    flags: u32,
+    /// In so many milliseconds the first one is to go, and half a second later the other one.
+    delay: i128,
+    /// By how many milliseconds they may come too soon.
+    ahead: i128,
+    /// Which of them come, in this order.
+    come: &'static [&'static str],
+}
+
+/// The report of an error: origin, code, errno, and the text whose launch time it has.
+type Report = (u8, u8, u32, Option<&'static str>);
+
+/// What came in which order, and what errors were reported.
+fn run(env: &Env, way: &Way) -> (Vec<String>, Vec<Report>) {
+    let clock = way.clock;
     let (sender, receiver, _) = udp_pair(env);
     let (level, kind) = if env.ip.is_ipv4() {
         (libc::IPPROTO_IP, libc::IP_RECVERR)
     } else {
         (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
     };
-    tc(&format!("qdisc add dev {} root {qdisc}", env.dev));
+    tc(&format!("qdisc add dev {} root {}", env.dev, way.qdisc));
     // struct sock_txtime
-    let option = [clock.to_ne_bytes(), REPORT_ERRORS.to_ne_bytes()].concat();
+    let option = [clock.to_ne_bytes(), way.flags.to_ne_bytes()].concat();
     sys::set_bytes(&sender, libc::SOL_SOCKET, libc::SO_TXTIME, &option).unwrap();
-    let late = launch(&sender, clock, "late", ahead + 1000);
-    let early = launch(&sender, clock, "early", ahead + 500);
+    let mut times = Vec::new();
+    for (text, delay) in [("late", way.delay + 500), ("early", way.delay)] {
+        times.push((launch(&sender, clock, text, delay), text));
+    }
     let mut came = Vec::new();
-    for at in [early, late] {
+    for _ in way.come {
         came.push(receive(&receiver));
+        let at = times.iter().find(|time| time.1 == came[came.len() - 1]);
         assert!(
-            sys::clock(clock) >= at - (ahead + 1) * MILLISECOND,
+            sys::clock(clock) >= at.unwrap().0 - (way.ahead + 1) * MILLISECOND,
             "{came:?} before its time"
         );
     }
     // For a time that was: fq sends it at once, etf drops it.
-    launch(&sender, clock, "missed", -1000);
+    times.push((launch(&sender, clock, "missed", -1000), "missed"));
     receiver.set_read_timeout(Some(MOMENT)).unwrap();
     let mut buffer = [0; 16];
     while let Ok(len) = receiver.recv(&mut buffer) {
@@ -69,31 +92,75 @@ fn run(env: &Env, qdisc: &str, clock: i32, ahead: i128) -> (Vec<String>, Vec<(u8
             break;
         };
         let error: libc::sock_extended_err = sys::value_of(report.control(level, kind).unwrap());
-        errors.push((error.ee_origin, error.ee_code, error.ee_errno));
+        // The launch time is there in two halves.
+        let time = (i128::from(error.ee_data) << 32) | i128::from(error.ee_info);
+        let text = times.iter().find(|(at, _)| *at == time).map(|t| t.1);
+        errors.push((error.ee_origin, error.ee_code, error.ee_errno, text));
     }
+    tc(&format!("qdisc del dev {} root", env.dev));
     (came, errors)
 }
 
-/// `fq`: in the order of their times, and none before.
+/// `fq`: in the order of their times, and none before. It knows no deadlines.
 pub fn fq(env: &Env) {
     need_modules(&["sch_fq"]);
-    let run = |env: &Env| run(env, "fq", libc::CLOCK_MONOTONIC, 0);
-    let (came, errors) = run(env);
-    assert_eq!(came, ["early", "late", "missed"]);
-    assert_eq!(errors, []);
-    assert_eq!((came, errors), env.on_lo(run));
+    for flags in [REPORT_ERRORS, REPORT_ERRORS | DEADLINE_MODE] {
+        let way = Way {
+            qdisc: "fq",
+            clock: libc::CLOCK_MONOTONIC,
+            flags,
+            delay: 500,
+            ahead: 0,
+            come: &["early", "late"],
+        };
+        let (came, errors) = run(env, &way);
+        assert_eq!(came, ["early", "late", "missed"]);
+        assert_eq!(errors, []);
+        assert_eq!((came, errors), env.on_lo(|env| run(env, &way)));
+    }
 }
 
 /// `etf`: the same, but what has missed its time is dropped, and that is reported.
+///
+/// With deadlines all goes at once, but nothing after what had a later one. A socket with them and
+/// a qdisc without, or the other way round, do not go together.
 pub fn etf(env: &Env) {
     need_modules(&["sch_etf"]);
     env.at_the_end(Check::Device);
     // From a second before its time a packet may go.
-    let qdisc = "etf clockid CLOCK_TAI delta 1000000000";
-    let run = |env: &Env| run(env, qdisc, libc::CLOCK_TAI, 1000);
-    let (came, errors) = run(env);
-    assert_eq!(came, ["early", "late"]);
-    assert_eq!(errors.len(), 1);
-    assert_eq!(errors[0].0, SO_EE_ORIGIN_TXTIME);
-    assert_eq!((came, errors), env.on_lo(run));
+    const TIMES: &str = "etf clockid CLOCK_TAI delta 1000000000";
+    const DEADLINES: &str = "etf clockid CLOCK_TAI delta 1000000000 deadline_mode";
+    const BOTH: u32 = REPORT_ERRORS | DEADLINE_MODE;
+    let in_vain = |text| {
+        let (origin, code) = (SO_EE_ORIGIN_TXTIME, SO_EE_CODE_TXTIME_INVALID_PARAM);
+        (origin, code, libc::EINVAL as u32, Some(text))
+    };
+    let all = &["late", "early", "missed"];
+    for (qdisc, flags, ahead, come, lost) in [
+        (
+            TIMES,
+            REPORT_ERRORS,
+            1000,
+            &["early", "late"][..],
+            &all[2..],
+        ),
+        (TIMES, 0, 1000, &["early", "late"], &[]),
+        (DEADLINES, BOTH, 2000, &["late"], &["early", "missed"]),
+        (TIMES, BOTH, 0, &[], all),
+        (DEADLINES, REPORT_ERRORS, 0, &[], all),
+    ] {
+        let way = Way {
+            qdisc,
+            clock: libc::CLOCK_TAI,
+            flags,
+            delay: 1500,
+            ahead,
+            come,
+        };
+        let (came, errors) = run(env, &way);
+        assert_eq!(came, come);
+        let lost: Vec<_> = lost.iter().map(|text| in_vain(*text)).collect();
+        assert_eq!(errors, lost);
+        assert_eq!((came, errors), env.on_lo(|env| run(env, &way)));
+    }
 }
