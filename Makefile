@@ -133,6 +133,7 @@ fmt-check:
 # Of what needs no kernel.
 unit:
 	@qemu/root run -- cargo test --quiet --workspace
+	@tests/mutants/run --check
 
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
