@@ -297,10 +297,10 @@ fn differs(ours: &Link, theirs: &Link) -> Vec<String> {
 }
 
 /// What is not the same in a namespace of the two worlds: names of devices, and what is wrong.
-pub fn compare(ours: &[Link], theirs: &[Link], skip: &[&str]) -> Vec<(String, String)> {
+pub fn compare(ours: &[Link], theirs: &[Link], skip: &[String]) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     let find = |links: &[Link], name: &str| links.iter().position(|l| l.name == name);
-    for link in ours.iter().filter(|l| !skip.contains(&&*l.name)) {
+    for link in ours.iter().filter(|l| !skip.contains(&l.name)) {
         let name = &link.name;
         match find(theirs, name) {
             Some(at) => {
@@ -310,7 +310,7 @@ pub fn compare(ours: &[Link], theirs: &[Link], skip: &[&str]) -> Vec<(String, St
             None => wrong.push((name.clone(), format!("{name} is there for rust_lo only"))),
         }
     }
-    for link in theirs.iter().filter(|l| !skip.contains(&&*l.name)) {
+    for link in theirs.iter().filter(|l| !skip.contains(&l.name)) {
         if find(ours, &link.name).is_none() {
             let what = format!("{} is there for the peer only", link.name);
             wrong.push((link.name.clone(), what));

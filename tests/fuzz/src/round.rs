@@ -70,8 +70,9 @@ pub struct Round {
     rng: Rng,
     ours: World,
     theirs: World,
-    /// Devices that are there all the time, in the first namespace.
-    skip: Vec<&'static str>,
+    /// Devices that are there all the time, in the first namespace: with dummy and the like built
+    /// in, some of theirs are.
+    skip: Vec<String>,
     /// What was in the initial namespace before.
     before: Vec<i32>,
     counts: Counts,
@@ -112,13 +113,14 @@ impl Round {
         };
         round.look()?;
         if mode == Mode::Initial {
-            round.before = round.ours.links[0].iter().map(|l| l.index).collect();
+            let there = &round.ours.links[0];
+            round.before = there.iter().map(|l| l.index).collect();
+            round.skip = there.iter().map(|l| l.name.clone()).collect();
             // The peer gets what is there in the initial namespace.
             round.theirs.lo_up(0)?;
             if round.ours.links[0].iter().any(|l| l.name == "KIND0") {
                 round.theirs.make(0, false)?;
             }
-            round.skip = vec!["lo", "KIND0"];
             round.look()?;
         }
         Ok(round)
@@ -173,7 +175,7 @@ impl Round {
         self.ours.links[room]
             .iter()
             .map(|link| &link.name)
-            .filter(|name| room != 0 || !self.skip.contains(&name.as_str()))
+            .filter(|name| room != 0 || !self.skip.contains(name))
             .filter(|name| theirs.iter().any(|link| link.name == **name))
             .cloned()
             .collect()
@@ -419,7 +421,7 @@ impl Round {
                     world.look(room).map_err(|e| e.to_string())?;
                 }
                 let (a, b) = (&round.ours.links[room], &round.theirs.links[room]);
-                let skip: &[&str] = if room == 0 { &round.skip } else { &[] };
+                let skip: &[String] = if room == 0 { &round.skip } else { &[] };
                 let found = oracle::compare(a, b, skip);
                 wrong.extend(found.into_iter().map(|(name, what)| (room, name, what)));
             }
