@@ -190,20 +190,22 @@ fuzz: stock-module tools
 	@qemu/vm --timeout 7200 "FUZZ_COUNT=$(COUNT) FUZZ_SEED=$(SEED) TEST_TIMEOUT=7000 tests/run fuzz"
 
 # Without the kernel's own selftests, which would take hours there. Of the
-# allocations of insmod each EVERY-th fails, chaos lasts SECONDS.
+# allocations of insmod each EVERY-th fails, chaos lasts SECONDS, and COUNT messages
+# are fuzzed.
 test-debug test-kcsan: EVERY = 20
 test-debug test-kcsan: SECONDS = 30
+test-debug test-kcsan: COUNT = 2000
 TESTS = $(filter-out lib kselftests,$(patsubst tests/%.sh,%,$(wildcard tests/*.sh)))
 test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
 	@qemu/vm --kernel $* --timeout 21600 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=3600 \
-		FAULTS_EVERY=$(EVERY) CHAOS_SECONDS=$(SECONDS) tests/run $(TESTS)
+		FAULTS_EVERY=$(EVERY) CHAOS_SECONDS=$(SECONDS) FUZZ_COUNT=$(COUNT) tests/run $(TESTS)
 
 # On the kernel that looks for faults while it runs.
 chaos: SECONDS = 600
 chaos: debug-kernel tools
 	@qemu/vm --kernel debug --timeout $$(($(SECONDS) + 1800)) \
-		env CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) tests/chaos.sh
+		env CHAOS_SECONDS=$(SECONDS) CHAOS_SEED=$(SEED) TEST_TIMEOUT=$$(($(SECONDS) + 1500)) tests/run chaos
 
 # Debian's services, in a root of their own that has them: all, or SERVICES.
 services: SERVICES =
@@ -314,6 +316,6 @@ help:
 	@echo '  KERNEL_SUITE=     trixie-backports (default), sid or experimental'
 	@echo '  KERNEL_FLAVOUR=   amd64 (default), cloud-amd64 or rt-amd64'
 	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run (default: all). For them also: EVERY=20, of'
-	@echo '                    the allocations of insmod each 20th fails, and SECONDS=30 of chaos'
+	@echo '                    the allocations of insmod each 20th fails, SECONDS=30 of chaos, COUNT=2000 messages'
 	@echo '  INLINE_HELPERS=n  call the C helpers instead of inlining them into the Rust code'
 	@echo '  V=1               show the commands'
