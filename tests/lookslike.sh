@@ -19,7 +19,16 @@ TESTS=(
 	"mtu: the same answers to MTU changes, and the same effect"
 	"mac: the same answers to address changes"
 	"updown: up and down 50 times leaves one of each address and route"
+	"netconsole: unlike lo it is refused, as it sends with interrupts off"
 )
+
+CONFIGFS=/sys/kernel/config
+
+cleanup_hook()
+{
+	[ ! -d "$CONFIGFS/netconsole/rlo" ] || rmdir "$CONFIGFS/netconsole/rlo"
+	[ ! -e /sys/class/net/rlnc0 ] || ip link del rlnc0
+}
 
 # In LO there is lo, in RL a rust_lo device rlo0.
 setup_pair()
@@ -303,6 +312,35 @@ updown()
 	same "routes" ip -6 route show table all
 	equal "addresses" "127.0.0.1/8 ::1/128" "$(ip -n "$RL" -o addr show | awk '{ print $4 }' | xargs)"
 	grown "$RL" rlo0 ping_once "$RL" 127.0.0.1
+}
+
+# console DEVICE: whether netconsole goes over it.
+console()
+{
+	local rc=0
+
+	mkdir "$CONFIGFS/netconsole/rlo"
+	echo "$1" > "$CONFIGFS/netconsole/rlo/dev_name"
+	echo 127.0.0.1 > "$CONFIGFS/netconsole/rlo/local_ip"
+	echo 127.0.0.1 > "$CONFIGFS/netconsole/rlo/remote_ip"
+	echo 1 > "$CONFIGFS/netconsole/rlo/enabled" || rc=$?
+	rmdir "$CONFIGFS/netconsole/rlo"
+	return "$rc"
+}
+
+# It is of the initial namespace.
+netconsole()
+{
+	modprobe -q netconsole || skip "there is no netconsole"
+	mountpoint -q "$CONFIGFS" || mount -t configfs configfs "$CONFIGFS"
+	[ -d "$CONFIGFS/netconsole" ] || skip "netconsole cannot be configured (CONFIG_NETCONSOLE_DYNAMIC)"
+	ip link add rlnc0 type rust_lo
+	ip link set rlnc0 up
+	check "over lo" console lo
+	log_mark
+	refused "over the device" . console rlnc0
+	matches "the kernel's word" "rlnc0 doesn't support polling" "$(log_since)"
+	ip link del rlnc0
 }
 
 run_tests "$@"
