@@ -37,7 +37,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools debian dkms -name target -prune 
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-module \
+.PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
 	test deb deb-test test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
@@ -121,6 +121,11 @@ rustdoc:
 clippy:
 	@$(STOCK_MAKE) clippy-module
 	@qemu/root run -- cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+# The KUnit tests as well, which only a kernel with KUnit has.
+clippy-debug:
+	@qemu/debug-kernel ensure debug
+	@qemu/root run -- make $(JOBS) $(PASS) LLVM=-19 KDIR="$$(qemu/debug-kernel path debug)" clippy-module
 
 fmt:
 	@qemu/root run -- rustfmt $(RUST_FILES)
@@ -303,6 +308,7 @@ help:
 	@echo 'Check:'
 	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
 	@echo '  clippy            lint the Rust sources'
+	@echo '  clippy-debug      the module for the debug kernel, with its KUnit tests'
 	@echo '  shellcheck        lint the scripts'
 	@echo '  unit              unit tests of the tools'
 	@echo 'Other:'

@@ -238,8 +238,9 @@ mod tests {
                     | bindings::netdev_priv_flags_IFF_NO_QUEUE
             );
             // SAFETY: As in `setup_of_fields`.
+            let flags = unsafe { (*dev.as_raw()).flags };
             check!(
-                unsafe { (*dev.as_raw()).flags },
+                flags,
                 bindings::net_device_flags_IFF_LOOPBACK
                     | bindings::net_device_flags_IFF_NOARP
                     | bindings::net_device_flags_IFF_MULTICAST
@@ -278,9 +279,8 @@ mod tests {
             };
             // SAFETY: RTNL is held, and the device live.
             unsafe { get_drvinfo(dev.as_raw(), &mut info) };
-            let driver = info.driver.map(|c| c as u8);
-            check!(&driver, b"a driver whose name is longer t\0");
-            check!(info.version.map(|c| c as u8)[..2], b"1\0"[..]);
+            check!(&info.driver, b"a driver whose name is longer t\0");
+            check!(info.version[..2], b"1\0"[..]);
             // SAFETY: As above.
             check!(unsafe { get_link(dev.as_raw()) }, 1);
             Ok(())

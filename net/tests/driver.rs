@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn on_its_way() -> Result {
         // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
-        let mut route: KBox<bindings::dst_entry> =
-            KBox::new(unsafe { core::mem::zeroed() }, GFP_KERNEL)?;
+        let route: bindings::dst_entry = unsafe { core::mem::zeroed() };
+        let mut route = KBox::new(route, GFP_KERNEL)?;
         let route = &raw mut *route;
         // SAFETY: The route lives until the end of this function.
         let references = || unsafe { (*route).__rcuref.refcnt.counter };

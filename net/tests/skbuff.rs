@@ -289,8 +289,8 @@ mod tests {
     #[test]
     fn route_is_held() -> Result {
         // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
-        let mut route: KBox<bindings::dst_entry> =
-            KBox::new(unsafe { core::mem::zeroed() }, GFP_KERNEL)?;
+        let route: bindings::dst_entry = unsafe { core::mem::zeroed() };
+        let mut route = KBox::new(route, GFP_KERNEL)?;
         let raw = packet(20)?;
         // SAFETY: The packet is ours; the route lives longer.
         unsafe {
