@@ -3,7 +3,7 @@
 //! What the workers do: each operation by itself, without regard to what is there.
 //!
 //! So the sequence of a worker follows from the seed alone. Most operations find what they need
-//! often enough, as there are few namespaces and few names.
+//! often enough, as there are few namespaces, and few names in each.
 
 use crate::{random::Random, traffic};
 use guest::{
@@ -28,7 +28,7 @@ use std::{
 /// Names of devices. The last one is the first of the module's own.
 pub const NAMES: &[&str] = &["cl0", "cl1", "cl2", "rust_lo0"];
 /// Namespaces beside the initial one.
-const NAMESPACES: usize = 4;
+const NAMESPACES: usize = 8;
 
 /// What all workers share.
 pub struct World {
