@@ -259,6 +259,7 @@ impl queue_stats::Operations for RustLo {
 impl link::Operations for RustLo {
     const KIND: &'static CStr = c"rust_lo";
     type Guard = RouteNotifierShield<Self>;
+    type Namespace = ();
 
     const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<RustLo> = link::Ops::new();

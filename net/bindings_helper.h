@@ -6,22 +6,35 @@
 
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/if_arp.h>
+#include <linux/if_packet.h>
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
 #include <linux/moduleparam.h>
+#include <linux/net.h>
 #include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
 #include <linux/notifier.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <net/addrconf.h>
 #include <net/dropreason-core.h>
+#include <net/gso.h>
+#include <net/ip6_fib.h>
 #include <net/l3mdev.h>
 #include <net/net_namespace.h>
 #include <net/netdev_queues.h>
+#include <net/route.h>
 #include <net/rtnetlink.h>
 
 #include "helpers.h"
 
 /* Macros that bindgen cannot evaluate by itself; Kbuild drops the prefix. */
 const unsigned int RUST_CONST_HELPER_GSO_MAX_SIZE = GSO_MAX_SIZE;
+const unsigned int RUST_CONST_HELPER_IPV4_HLEN = sizeof(struct iphdr);
 const unsigned int RUST_CONST_HELPER_NLA_HDRLEN = NLA_HDRLEN;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
 const unsigned int RUST_CONST_HELPER_SKBTX_BPF = SKBTX_BPF;

@@ -87,13 +87,26 @@ pub struct BhDisabled(PhantomData<*mut ()>);
 /// `rcu_read_lock()` or `rcu_read_lock_bh()` is held by the current context.
 pub struct RcuRead(PhantomData<*mut ()>);
 
+impl RcuRead {
+    /// States that an RCU read-side critical section is open.
+    ///
+    /// # Safety
+    ///
+    /// It must be for the whole life of the returned value, which must not leave the context.
+    #[inline]
+    pub(super) unsafe fn assume() -> Self {
+        // INVARIANT: By the function's safety requirement.
+        Self(PhantomData)
+    }
+}
+
 /// The context in which the core calls `ndo_start_xmit`: bottom halves disabled, inside RCU.
 ///
 /// `__dev_queue_xmit()`, `__dev_direct_xmit()` and `generic_xdp_tx()` (`net/core/dev.c`) call it
 /// between `rcu_read_lock_bh()`/`local_bh_disable()` and their counterparts, or in a softirq;
 /// pktgen (`net/core/pktgen.c`) with bottom halves disabled, which is an RCU reader as well
 /// (`kernel/softirq.c`). netpoll, which would call it with interrupts off and in the middle of
-/// another transmission, is kept away by `IFF_DISABLE_NETPOLL` (`device::Adapter::setup`).
+/// another transmission, is kept away by `IFF_DISABLE_NETPOLL` (`Adapter::setup`).
 pub struct XmitContext {
     bh: BhDisabled,
     rcu: RcuRead,
@@ -126,4 +139,13 @@ impl XmitContext {
     pub fn rcu(&self) -> &RcuRead {
         &self.rcu
     }
+}
+
+/// Whether something may be said in the kernel log now that users can make come up as often as they
+/// like. Any context.
+///
+/// C counterpart: `net_ratelimit()`, `net/core/utils.c`.
+pub fn ratelimit() -> bool {
+    // SAFETY: The function has no preconditions.
+    unsafe { bindings::net_ratelimit() != 0 }
 }

@@ -17,7 +17,10 @@ use core::{
     mem::MaybeUninit, //
 };
 use kernel::{
-    error::VTABLE_DEFAULT_ERROR,
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     prelude::*, //
 };
 
@@ -30,6 +33,12 @@ pub trait Operations: device::Operations {
     /// The driver's own counters (`ethtool -S`): [`NoStatistics`], or a type that holds their
     /// values.
     type Statistics: Statistics<Self>;
+
+    /// Switches of the driver's own (`ethtool --show-priv-flags`, `--set-priv-flags`), 32 at most, in
+    /// the order in which they are shown.
+    ///
+    /// C counterpart: `get_strings` for `ETH_SS_PRIV_FLAGS`, `get_priv_flags`, `set_priv_flags`.
+    const SWITCHES: &'static [Switch<Self>] = &[];
 
     /// Name and version of the driver (`ethtool -i`).
     ///
@@ -95,16 +104,48 @@ impl<S> Statistic<S> {
     /// A name that is empty, longer than 31 bytes or has anything but printable ASCII in it is an
     /// error of the compiler's, in a constant such as [`Statistics::TABLE`].
     pub const fn new(name: &str, value: fn(&S) -> u64) -> Self {
-        let from = name.as_bytes();
-        let mut to = [0; NAME_LEN];
-        assert!(!from.is_empty() && from.len() < NAME_LEN);
-        let mut i = 0;
-        while i < from.len() {
-            assert!(from[i].is_ascii_graphic());
-            to[i] = from[i];
-            i += 1;
+        Self {
+            name: padded(name),
+            value,
         }
-        Self { name: to, value }
+    }
+}
+
+const fn padded(name: &str) -> [u8; NAME_LEN] {
+    let from = name.as_bytes();
+    let mut to = [0; NAME_LEN];
+    assert!(!from.is_empty() && from.len() < NAME_LEN);
+    let mut i = 0;
+    while i < from.len() {
+        assert!(from[i].is_ascii_graphic());
+        to[i] = from[i];
+        i += 1;
+    }
+    to
+}
+
+/// A switch of the driver's own: its name, whether it is on, and what happens if a user switches
+/// it. An error refuses that; whether a driver says why in the kernel log is up to it, as there is
+/// no other place for a message.
+pub struct Switch<T: device::Operations> {
+    /// Ends with a zero.
+    name: [u8; NAME_LEN],
+    is_on: fn(&Device<T>) -> bool,
+    set: fn(&Device<T>, bool, &Rtnl) -> Result,
+}
+
+impl<T: device::Operations> Switch<T> {
+    /// The name as for [`Statistic::new`].
+    pub const fn new(
+        name: &str,
+        is_on: fn(&Device<T>) -> bool,
+        set: fn(&Device<T>, bool, &Rtnl) -> Result,
+    ) -> Self {
+        Self {
+            name: padded(name),
+            is_on,
+            set,
+        }
     }
 }
 
@@ -124,9 +165,16 @@ impl<T: Operations> Adapter<T> {
         }
         // With a count of 0 the core would warn.
         if !Self::TABLE.is_empty() {
+            ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
+        }
+        if !T::SWITCHES.is_empty() {
+            assert!(T::SWITCHES.len() <= u32::BITS as usize);
+            ops.get_priv_flags = Some(Self::get_priv_flags);
+            ops.set_priv_flags = Some(Self::set_priv_flags);
+        }
+        if !Self::TABLE.is_empty() || !T::SWITCHES.is_empty() {
             ops.get_sset_count = Some(Self::get_sset_count);
             ops.get_strings = Some(Self::get_strings);
-            ops.get_ethtool_stats = Some(Self::get_ethtool_stats);
         }
         ops
     };
@@ -165,7 +213,12 @@ impl<T: Operations> Adapter<T> {
     /// To be called by the core as `get_sset_count` of a device of `T`.
     unsafe extern "C" fn get_sset_count(_dev: *mut bindings::net_device, set: c_int) -> c_int {
         match set as u32 {
-            bindings::ethtool_stringset_ETH_SS_STATS => Self::TABLE.len() as c_int,
+            bindings::ethtool_stringset_ETH_SS_STATS if !Self::TABLE.is_empty() => {
+                Self::TABLE.len() as c_int
+            }
+            bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS if !T::SWITCHES.is_empty() => {
+                T::SWITCHES.len() as c_int
+            }
             // Not in `kernel::error::code` of 7.2.
             _ => -(bindings::EOPNOTSUPP as c_int),
         }
@@ -175,22 +228,77 @@ impl<T: Operations> Adapter<T> {
     ///
     /// To be called by the core as `get_strings` of a device of `T`.
     unsafe extern "C" fn get_strings(_dev: *mut bindings::net_device, set: u32, data: *mut u8) {
-        if set != bindings::ethtool_stringset_ETH_SS_STATS {
-            return;
-        }
         // SAFETY: Whoever calls this has asked `get_sset_count` and made room for so many names of
         // `ETH_GSTRING_LEN` bytes, which are the caller's own (`ethtool_get_strings()`,
         // `net/ethtool/ioctl.c`; `strset_prepare_set()`, `net/ethtool/strset.c`). The answer is
-        // always the length of the table. A name may lie anywhere, being of bytes.
-        let names = unsafe {
-            core::slice::from_raw_parts_mut(
-                data.cast::<MaybeUninit<[u8; NAME_LEN]>>(),
-                Self::TABLE.len(),
-            )
-        };
-        for (name, statistic) in names.iter_mut().zip(Self::TABLE) {
-            name.write(statistic.name);
+        // always the length of the table.
+        unsafe {
+            match set {
+                bindings::ethtool_stringset_ETH_SS_STATS => {
+                    Self::put_names(data, Self::TABLE.iter().map(|s| s.name));
+                }
+                bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
+                    Self::put_names(data, T::SWITCHES.iter().map(|s| s.name));
+                }
+                _ => {}
+            }
         }
+    }
+
+    /// # Safety
+    ///
+    /// `data` must have room for the names, and nobody else use it.
+    unsafe fn put_names(data: *mut u8, names: impl ExactSizeIterator<Item = [u8; NAME_LEN]>) {
+        // SAFETY: By the function's safety requirement. A name may lie anywhere, being of bytes.
+        let slots = unsafe {
+            core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<[u8; NAME_LEN]>>(), names.len())
+        };
+        for (slot, name) in slots.iter_mut().zip(names) {
+            slot.write(name);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `get_priv_flags` of a device of `T`.
+    unsafe extern "C" fn get_priv_flags(dev: *mut bindings::net_device) -> u32 {
+        // SAFETY: ethtool's core calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        Self::switched_on(dev)
+    }
+
+    fn switched_on(dev: &Device<T>) -> u32 {
+        let bits = T::SWITCHES.iter().enumerate();
+        bits.fold(0, |on, (i, switch)| {
+            on | u32::from((switch.is_on)(dev)) << i
+        })
+    }
+
+    /// All or nothing: what was switched before one refuses is switched back.
+    ///
+    /// # Safety
+    ///
+    /// To be called by the core as `set_priv_flags` of a device of `T`.
+    unsafe extern "C" fn set_priv_flags(dev: *mut bindings::net_device, flags: u32) -> c_int {
+        // SAFETY: ethtool's core calls this for a registered device, which is not one that has a
+        // lock of its own for its operations, thus under RTNL (`dev_ethtool()`,
+        // `net/ethtool/ioctl.c`; `ethnl_default_set_doit()`, `net/ethtool/netlink.c`).
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        let changed = Self::switched_on(dev) ^ flags;
+        let switch = |i: usize, on: bool| (T::SWITCHES[i].set)(dev, on, &rtnl);
+        let wanted = || (0..T::SWITCHES.len()).filter(|i| changed & 1 << i != 0);
+        from_result(|| {
+            for i in wanted() {
+                let on = flags & 1 << i != 0;
+                switch(i, on).inspect_err(|_| {
+                    for done in wanted().take_while(|done| *done < i) {
+                        // It was so before, and the device is as it was.
+                        let _ = switch(done, flags & 1 << done == 0);
+                    }
+                })?;
+            }
+            Ok(0)
+        })
     }
 
     /// # Safety

@@ -7,13 +7,19 @@
 
 #include <linux/bottom_half.h>
 #include <linux/etherdevice.h>
+#include <linux/icmpv6.h>
 #include <linux/kconfig.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/dsa.h>
 #include <net/dst.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/l3mdev.h>
 #include <net/net_namespace.h>
 #include <net/netdev_lock.h>
+#include <net/netns/generic.h>
+#include <net/route.h>
 
 #include "helpers.h"
 
@@ -96,6 +102,121 @@ __rust_helper void rust_helper_netdev_lockdep_set_classes(struct net_device *dev
 __rust_helper void rust_helper_netif_keep_dst(struct net_device *dev)
 {
 	netif_keep_dst(dev);
+}
+
+__rust_helper bool rust_helper_netif_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+__rust_helper bool rust_helper_netif_is_l3_master(const struct net_device *dev)
+{
+	return netif_is_l3_master(dev);
+}
+
+__rust_helper struct net_device *rust_helper_l3mdev_master_dev_rcu(const struct net_device *dev)
+{
+	return l3mdev_master_dev_rcu(dev);
+}
+
+__rust_helper struct net *rust_helper_dev_net(const struct net_device *dev)
+{
+	return dev_net(dev);
+}
+
+/*
+ * As dev_get_by_index_rcu(), but by the tree of the namespace: that function's
+ * table has 256 rows, however many devices there are.
+ */
+__rust_helper struct net_device *rust_helper_dev_by_index(struct net *net, int ifindex)
+{
+	return xa_load(&net->dev_by_index, ifindex);
+}
+
+__rust_helper void *rust_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}
+
+__rust_helper void rust_helper_rt_genid_bump_all(struct net *net)
+{
+	rt_genid_bump_all(net);
+}
+
+__rust_helper struct dst_entry *rust_helper_skb_dst(const struct sk_buff *skb)
+{
+	return skb_dst(skb);
+}
+
+__rust_helper int rust_helper_skb_network_offset(const struct sk_buff *skb)
+{
+	return skb_network_offset(skb);
+}
+
+__rust_helper bool rust_helper_skb_ignore_df(const struct sk_buff *skb)
+{
+	return skb->ignore_df;
+}
+
+__rust_helper bool rust_helper_ip_hdr_df(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->frag_off & htons(IP_DF);
+}
+
+__rust_helper bool rust_helper_skb_is_gso(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb);
+}
+
+__rust_helper void rust_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu)
+{
+	skb_dst_update_pmtu_no_confirm(skb, mtu);
+}
+
+__rust_helper u32 rust_helper_dst_mtu(const struct dst_entry *dst)
+{
+	return dst_mtu(dst);
+}
+
+__rust_helper u32 rust_helper_dst_metric_raw(const struct dst_entry *dst, int metric)
+{
+	return dst_metric_raw(dst, metric);
+}
+
+__rust_helper bool rust_helper_dst_metrics_read_only(const struct dst_entry *dst)
+{
+	return dst_metrics_read_only(dst);
+}
+
+__rust_helper void rust_helper_dst_metric_set(struct dst_entry *dst, int metric, u32 value)
+{
+	dst_metric_set(dst, metric, value);
+}
+
+__rust_helper __be32 rust_helper_ip_hdr_daddr(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->daddr;
+}
+
+/* From no particular address or device, with no particular service. */
+__rust_helper struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr)
+{
+	return ip_route_output(net, daddr, 0, 0, 0, RT_SCOPE_UNIVERSE);
+}
+
+__rust_helper void rust_helper_ip_rt_put(struct rtable *rt)
+{
+	ip_rt_put(rt);
+}
+
+__rust_helper void rust_helper_icmp_ndo_send(struct sk_buff *skb, int type, int code, __be32 info)
+{
+	icmp_ndo_send(skb, type, code, info);
+}
+
+__rust_helper void rust_helper_icmpv6_ndo_send(struct sk_buff *skb, u8 type, u8 code, u32 info)
+{
+	icmpv6_ndo_send(skb, type, code, info);
 }
 
 #if IS_BUILTIN(CONFIG_KUNIT)

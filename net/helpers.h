@@ -6,7 +6,10 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
+struct dst_entry;
+struct net;
 struct net_device;
+struct rtable;
 struct sk_buff;
 struct skb_shared_info;
 
@@ -21,6 +24,31 @@ void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
 void *rust_helper_netdev_priv(const struct net_device *dev);
 void rust_helper_netdev_lockdep_set_classes(struct net_device *dev);
 void rust_helper_netif_keep_dst(struct net_device *dev);
+bool rust_helper_netif_running(const struct net_device *dev);
+bool rust_helper_netif_is_l3_master(const struct net_device *dev);
+struct net_device *rust_helper_l3mdev_master_dev_rcu(const struct net_device *dev);
+struct net *rust_helper_dev_net(const struct net_device *dev);
+struct net_device *rust_helper_dev_by_index(struct net *net, int ifindex);
+void *rust_helper_net_generic(const struct net *net, unsigned int id);
+void rust_helper_rt_genid_bump_all(struct net *net);
+struct dst_entry *rust_helper_skb_dst(const struct sk_buff *skb);
+int rust_helper_skb_network_offset(const struct sk_buff *skb);
+bool rust_helper_skb_ignore_df(const struct sk_buff *skb);
+bool rust_helper_ip_hdr_df(const struct sk_buff *skb);
+bool rust_helper_skb_is_gso(const struct sk_buff *skb);
+void rust_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu);
+u32 rust_helper_dst_mtu(const struct dst_entry *dst);
+u32 rust_helper_dst_metric_raw(const struct dst_entry *dst, int metric);
+bool rust_helper_dst_metrics_read_only(const struct dst_entry *dst);
+void rust_helper_dst_metric_set(struct dst_entry *dst, int metric, u32 value);
+__be32 rust_helper_ip_hdr_daddr(const struct sk_buff *skb);
+struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr);
+void rust_helper_ip_rt_put(struct rtable *rt);
+void rust_helper_icmp_ndo_send(struct sk_buff *skb, int type, int code, __be32 info);
+void rust_helper_icmpv6_ndo_send(struct sk_buff *skb, u8 type, u8 code, u32 info);
+
+/* Exported, but declared for net/netfilter/ alone (nf_internals.h). */
+void nf_queue_nf_hook_drop(struct net *net);
 
 #if IS_BUILTIN(CONFIG_KUNIT)
 void rust_helper_local_bh_disable(void);

@@ -11,8 +11,12 @@
 
 use super::{
     bindings,
-    context::Rtnl,
+    context::{
+        RcuRead,
+        Rtnl, //
+    },
     device::{
+        AnyDevice,
         Device,
         Operations, //
     },
@@ -61,6 +65,31 @@ impl<T: Operations> Device<T> {
                 .read_volatile()
         };
         word & L3_SLAVE != 0
+    }
+}
+
+impl AnyDevice {
+    /// Whether the device is an L3 master, such as a VRF.
+    ///
+    /// C counterpart: `netif_is_l3_master()`, `include/linux/netdevice.h`.
+    #[inline]
+    pub fn is_l3_master(&self) -> bool {
+        // SAFETY: By the type's invariants.
+        unsafe { bindings::netif_is_l3_master(self.as_raw()) }
+    }
+
+    /// The L3 master that the device belongs to, if it does.
+    ///
+    /// C counterpart: `l3mdev_master_dev_rcu()`, `include/net/l3mdev.h`.
+    #[inline]
+    pub fn l3_master_above<'rcu>(&self, _rcu: &'rcu RcuRead) -> Option<&'rcu AnyDevice> {
+        // SAFETY: By the type's invariants; inside RCU.
+        let master = unsafe { bindings::l3mdev_master_dev_rcu(self.as_raw()) };
+        if master.is_null() || master == self.as_raw() {
+            return None;
+        }
+        // SAFETY: A master is taken from the list before its unregistration waits for RCU.
+        Some(unsafe { AnyDevice::from_raw(master) })
     }
 }
 

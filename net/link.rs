@@ -5,21 +5,30 @@
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use super::{
+    adapter::Adapter,
     bindings,
     context::Rtnl,
     device::{
         self,
+        AnyDevice,
         Device, //
     },
     netlink::{
         ExtAck,
         LinkAttributes, //
     },
+    netns::{
+        self,
+        PerNamespace, //
+    },
 };
 use core::{
     marker::PhantomData,
     mem::MaybeUninit,
-    ptr::NonNull, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 use kernel::{
     error::{
@@ -51,6 +60,9 @@ pub trait Operations: device::Operations {
     /// properties that it gives them in [`device::Operations::setup`] ask for.
     type Guard: Guard;
 
+    /// What the driver keeps for each network namespace, or `()`.
+    type Namespace: PerNamespace;
+
     /// The one [`Ops`] of this driver, a `static`. By it a device is known to be the driver's,
     /// which is why it is a constant.
     const OPS: OpsRef<Self>;
@@ -68,10 +80,13 @@ pub struct Ops<T> {
     raw: Opaque<bindings::rtnl_link_ops>,
     /// 1 for as long as there is a [`Claim`].
     in_use: Atomic<i32>,
+    /// Where the core keeps the number of [`Operations::Namespace`].
+    net_id: Opaque<c_uint>,
     _driver: PhantomData<fn() -> T>,
 }
 
-// SAFETY: After it was made, only the core touches `raw`, under its own locks.
+// SAFETY: After it was made, only the core touches `raw` and writes `net_id`, under its own locks;
+// who reads the latter comes after.
 unsafe impl<T> Sync for Ops<T> {}
 
 /// A reference to [`Ops`] for a constant, which could not hold a plain one: they change.
@@ -94,6 +109,24 @@ impl<T: Operations> OpsRef<T> {
     }
 }
 
+impl AnyDevice {
+    /// The device as one of the driver `T`, if it is one that was made through its link
+    /// operations.
+    pub fn downcast<T: Operations>(&self) -> Option<&Device<T>> {
+        // SAFETY: By the type's invariants; the field is set once, before registration.
+        let ops = unsafe { (*self.as_raw()).rtnl_link_ops };
+
+        if ptr::eq(ops, T::OPS.get().as_raw()) {
+            // SAFETY: Only `rtnl_create_link()` with these operations and [`Registration`]
+            // make devices that carry them, both with `T`'s setup. A notifier is called first at
+            // `NETDEV_POST_INIT`, after `ndo_init`, and last before `priv_destructor`.
+            Some(unsafe { Device::from_raw(self.as_raw()) })
+        } else {
+            None
+        }
+    }
+}
+
 impl<T: Operations> Ops<T> {
     /// For the initialiser of a `static`.
     #[expect(clippy::new_without_default)]
@@ -101,20 +134,25 @@ impl<T: Operations> Ops<T> {
         // SAFETY: Zero is a valid value of all fields.
         let mut ops: bindings::rtnl_link_ops = unsafe { MaybeUninit::zeroed().assume_init() };
         ops.kind = kernel::str::as_char_ptr_in_const_context(T::KIND);
-        ops.priv_size = device::Adapter::<T>::PRIV_SIZE;
-        ops.setup = Some(device::Adapter::<T>::setup);
+        ops.priv_size = Adapter::<T>::PRIV_SIZE;
+        ops.setup = Some(Adapter::<T>::setup);
         if T::HAS_VALIDATE {
             ops.validate = Some(Self::validate);
         }
         Self {
             raw: Opaque::new(ops),
             in_use: Atomic::new(0),
+            net_id: Opaque::new(0),
             _driver: PhantomData,
         }
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::rtnl_link_ops {
         self.raw.get()
+    }
+
+    pub(super) fn net_id(&self) -> *mut c_uint {
+        self.net_id.get()
     }
 
     fn claim(&'static self) -> Result<Claim<T>> {
@@ -192,12 +230,14 @@ impl Guard for NoGuard {
 ///
 /// # Invariants
 ///
-/// `claim`'s operations are registered with the core, and `guard` in place for as long.
+/// `claim`'s operations are registered with the core, and `guard` and `namespaces` in place for as long.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Operations> {
     // Dropped after the links were deleted, in this order: fields go after `PinnedDrop::drop()`.
     #[pin]
     guard: T::Guard,
+    #[pin]
+    namespaces: netns::Registration<T>,
     claim: Claim<T>,
 }
 
@@ -213,6 +253,7 @@ impl<T: Operations> Registration<T> {
         try_pin_init!(Self {
             claim: T::OPS.get().claim()?,
             guard <- T::Guard::new(),
+            namespaces <- netns::Registration::new(),
             _: { claim.register()? },
         })
     }
@@ -264,10 +305,10 @@ impl<T: Operations> Unregistered<T> {
         // SAFETY: The name fits and is copied; the size is that of the private data.
         let dev = unsafe {
             bindings::alloc_netdev_mqs(
-                device::Adapter::<T>::PRIV_SIZE as c_int,
+                Adapter::<T>::PRIV_SIZE as c_int,
                 kernel::str::as_char_ptr_in_const_context(name),
                 bindings::NET_NAME_ENUM as u8,
-                Some(device::Adapter::<T>::setup),
+                Some(Adapter::<T>::setup),
                 1,
                 1,
             )

@@ -3,6 +3,7 @@
 //! More than one loopback device in a namespace.
 
 use super::{
+    address,
     context::Rtnl,
     device::AnyDevice,
     link,
@@ -31,7 +32,7 @@ const IP6_ROUTE_PRIORITY: i32 = -10;
 /// `net/ipv6/addrconf.c`). The device is down during both events, and RTNL is held throughout.
 ///
 /// It must be up before the first device of `T` is and go after the last one. So it is the
-/// [`Guard`](link::Operations::Guard) of a driver, without which
+/// [`Guard`](link::Operations::Guard) of a driver, or a part of that ([`Shield`]), without which
 /// [`Setup::loopback`](super::setup::Setup::loopback) cannot be called.
 #[pin_data]
 pub struct RouteNotifierShield<T: link::Operations> {
@@ -48,6 +49,36 @@ impl<T: link::Operations> link::Guard for RouteNotifierShield<T> {
             show <- notifier::Registration::new(),
         })
     }
+}
+
+/// The shield, and the driver's say in the addresses of its devices.
+#[pin_data]
+pub struct ShieldAndValidator<T: address::Validator> {
+    #[pin]
+    shield: RouteNotifierShield<T>,
+    #[pin]
+    addresses: address::Registration<T>,
+}
+
+impl<T: address::Validator> link::Guard for ShieldAndValidator<T> {
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            shield <- RouteNotifierShield::new(),
+            addresses <- address::Registration::new(),
+        })
+    }
+}
+
+/// A guard that has the shield in it.
+pub trait Shield<T>: private::Sealed {}
+
+impl<T: link::Operations> Shield<T> for RouteNotifierShield<T> {}
+impl<T: address::Validator> Shield<T> for ShieldAndValidator<T> {}
+
+mod private {
+    pub trait Sealed {}
+    impl<T: super::link::Operations> Sealed for super::RouteNotifierShield<T> {}
+    impl<T: super::address::Validator> Sealed for super::ShieldAndValidator<T> {}
 }
 
 /// Comes right before `ip6_route_dev_notify()`.

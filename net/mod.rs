@@ -17,6 +17,8 @@
 //! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h).
 
+mod adapter;
+pub mod address;
 pub(crate) mod bindings;
 pub mod context;
 pub mod device;
@@ -25,10 +27,13 @@ pub mod flags;
 pub mod l3mdev;
 pub mod link;
 pub mod loopback;
+pub mod netfilter;
 pub mod netlink;
+pub mod netns;
 mod notifier;
 pub mod param;
 pub mod queue_stats;
+pub mod route;
 pub mod setup;
 pub mod skbuff;
 pub mod stats;

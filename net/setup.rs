@@ -12,7 +12,7 @@ use super::{
         PrivFlags, //
     },
     link,
-    loopback::RouteNotifierShield,
+    loopback::Shield,
     queue_stats, //
 };
 use core::marker::PhantomData;
@@ -109,7 +109,7 @@ impl<T: Operations> Setup<'_, T> {
     /// on it.
     pub fn loopback(&mut self) -> &mut Self
     where
-        T: link::Operations<Guard = RouteNotifierShield<T>>,
+        T: link::Operations<Guard: Shield<T>>,
     {
         self.raw().flags |= bindings::net_device_flags_IFF_LOOPBACK;
         self

@@ -11,8 +11,14 @@ use super::{
         RcuRead, //
     },
     device::{
+        AnyDevice,
         Device,
         Operations, //
+    },
+    route::{
+        self,
+        Family,
+        Route, //
     },
 };
 use core::{
@@ -49,6 +55,8 @@ pub enum DropReason {
     HeaderTruncated = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
     /// There was no memory (`SKB_DROP_REASON_NOMEM`).
     NoMemory = bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM,
+    /// It is longer than the MTU (`SKB_DROP_REASON_PKT_TOO_BIG`).
+    TooBig = bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG,
 }
 
 /// Why a packet has no whole link-layer header that could be looked at.
@@ -137,6 +145,75 @@ impl<'dev> SkBuff<'dev> {
         unsafe { bindings::skb_dst_force(self.0.as_ptr()) };
     }
 
+    /// Length in bytes, with the link-layer header.
+    #[inline]
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        // SAFETY: By the type's invariants, the pointer is valid.
+        unsafe { (*self.0.as_ptr()).len }
+    }
+
+    /// Whether the packet came by a route of another device, with the MTU of that one, and is too
+    /// long for `mtu`: of IPv6, or of IPv4 and not to be fragmented. If it is still to be segmented
+    /// it is the segments that count.
+    pub fn exceeds(&mut self, mtu: u32, dev: &AnyDevice, _rcu: &RcuRead) -> bool {
+        let skb = self.0.as_ptr();
+        // SAFETY: By the type's invariants the packet is ours, and its route there inside RCU. The
+        // header is looked at once it is known to be in the linear part.
+        unsafe {
+            let dst = bindings::skb_dst(skb);
+            if dst.is_null() || (*dst).__bindgen_anon_1.dev == dev.as_raw() {
+                return false;
+            }
+            let header = bindings::skb_network_offset(skb) as u32;
+            let too_long = if bindings::skb_is_gso(skb) {
+                !bindings::skb_gso_validate_network_len(skb, mtu)
+            } else {
+                (*skb).len.saturating_sub(header) > mtu
+            };
+            if !too_long || bindings::skb_ignore_df(skb) {
+                return false;
+            }
+            match u32::from((*(*dst).ops).family) {
+                bindings::AF_INET => {
+                    bindings::pskb_may_pull(skb, header + bindings::IPV4_HLEN)
+                        && bindings::ip_hdr_df(skb)
+                }
+                // Below that it has no IPv6.
+                bindings::AF_INET6 => mtu >= bindings::IPV6_MIN_MTU,
+                _ => false,
+            }
+        }
+    }
+
+    /// Drops the packet, and tells its sender by an ICMP error which MTU is to be had.
+    ///
+    /// C counterpart: `icmp_ndo_send()`, `icmpv6_ndo_send()`, as in `vti_xmit()`,
+    /// `net/ipv4/ip_vti.c`.
+    pub fn drop_too_big(self, mtu: u32, _rcu: &RcuRead) {
+        let skb = self.0.as_ptr();
+        // SAFETY: By the type's invariants, and as in `exceeds`. The functions look at the header
+        // themselves, and leave the packet alone.
+        unsafe {
+            let dst = bindings::skb_dst(skb);
+            if !dst.is_null() {
+                match u32::from((*(*dst).ops).family) {
+                    bindings::AF_INET => bindings::icmp_ndo_send(
+                        skb,
+                        bindings::ICMP_DEST_UNREACH as c_int,
+                        bindings::ICMP_FRAG_NEEDED as c_int,
+                        mtu.to_be(),
+                    ),
+                    bindings::AF_INET6 => {
+                        bindings::icmpv6_ndo_send(skb, bindings::ICMPV6_PKT_TOOBIG as u8, 0, mtu);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.drop_reason(DropReason::TooBig);
+    }
+
     /// Makes a packet that was sent with an Ethernet header one that `dev` has received.
     ///
     /// Takes the header off, and sets device, protocol and packet type. A packet without a whole
@@ -210,7 +287,51 @@ pub struct RxSkBuff<'dev>(SkBuff<'dev>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped;
 
-impl RxSkBuff<'_> {
+impl<'dev> RxSkBuff<'dev> {
+    /// Takes the packet for one to this host if its route leads here, whatever address is in its
+    /// header: that is the one of the route's device.
+    #[inline]
+    pub fn accept_by_route(&mut self, _rcu: &RcuRead) {
+        let skb = self.0 .0.as_ptr();
+        // SAFETY: By the invariants of `SkBuff` the packet is ours, and its route there inside RCU;
+        // all views of the union have the type at the same place.
+        unsafe {
+            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+            if unlikely(u32::from(headers.pkt_type()) == bindings::PACKET_OTHERHOST)
+                && (route::Ipv4::of_packet(skb).is_some_and(Route::is_local)
+                    || route::Ipv6::of_packet(skb).is_some_and(Route::is_local))
+            {
+                headers.set_pkt_type(bindings::PACKET_HOST as u8);
+            }
+        }
+    }
+
+    /// Hands the packet to the L3 master of its device, to be received by that one as what it has
+    /// sent to itself: captures there do not show it.
+    ///
+    /// C counterpart: what `vrf_local_xmit()` (`drivers/net/vrf.c`) does.
+    pub fn to_l3_master<'to>(self, master: &'to AnyDevice, _rcu: &'to RcuRead) -> RxSkBuff<'to>
+    where
+        'dev: 'to,
+    {
+        let skb = self.0 .0;
+        core::mem::forget(self);
+        // SAFETY: As above.
+        unsafe {
+            let skb = skb.as_ptr();
+            (*skb)
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = master.as_raw();
+            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
+            headers.set_pkt_type(bindings::PACKET_LOOPBACK as u8);
+        }
+        // INVARIANT: The master is alive inside RCU, and if it is being unregistered it is down,
+        // which the backlog looks at (`enqueue_to_backlog()`, `net/core/dev.c`).
+        RxSkBuff(SkBuff(skb, PhantomData))
+    }
+
     /// Length of the packet in bytes, without the Ethernet header.
     #[inline]
     #[expect(clippy::len_without_is_empty)]

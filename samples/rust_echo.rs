@@ -51,6 +51,7 @@ impl device::Operations for Echo {
 impl link::Operations for Echo {
     const KIND: &'static CStr = c"rust_echo";
     type Guard = RouteNotifierShield<Self>;
+    type Namespace = ();
     const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Echo> = link::Ops::new();
         link::OpsRef::new(&OPS)

@@ -14,12 +14,10 @@ use super::{
 };
 use crate::{
     net::{
+        adapter::Adapter,
         bindings,
         context::Rtnl,
-        device::{
-            Adapter,
-            Device, //
-        },
+        device::Device,
         link::Operations, //
     },
     RustLo,

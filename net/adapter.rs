@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the core calls, for a driver of [`super::device`].
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
+//! `struct net_device_ops`.
+
+use super::{
+    bindings,
+    context::{
+        Rtnl,
+        XmitContext, //
+    },
+    device::{
+        Device,
+        Operations,
+        Registering,
+        RequestedAddress, //
+    },
+    l3mdev,
+    setup::Setup,
+    skbuff::SkBuff,
+    stats, //
+};
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr, //
+};
+use kernel::{
+    error::from_result,
+    prelude::*, //
+};
+
+/// The C callbacks of the driver `T`.
+pub(super) struct Adapter<T>(PhantomData<T>);
+
+impl<T: Operations> Adapter<T> {
+    const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_init: Some(Self::init),
+        ndo_open: if T::HAS_OPEN { Some(Self::open) } else { None },
+        ndo_stop: if T::HAS_STOP { Some(Self::stop) } else { None },
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_get_stats64: if T::HAS_GET_STATS64 {
+            Some(Self::get_stats64)
+        } else {
+            None
+        },
+        ndo_set_mac_address: if T::HAS_SET_MAC_ADDRESS {
+            Some(Self::set_mac_address)
+        } else {
+            None
+        },
+        // SAFETY: All fields are optional functions, for which zero is `None`.
+        ..unsafe { MaybeUninit::zeroed().assume_init() }
+    };
+
+    /// Room for the private data, for `alloc_netdev_mqs()`, which aligns it to a cache line.
+    pub(super) const PRIV_SIZE: usize = {
+        assert!(align_of::<T::Private>() <= align_of::<bindings::net_device>());
+        size_of::<T::Private>()
+    };
+
+    /// `setup` of `alloc_netdev_mqs()` and of `struct rtnl_link_ops`.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must point to a new `net_device` that only the caller uses.
+    pub(super) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
+        // SAFETY: By the function's safety requirement.
+        unsafe {
+            (*dev).netdev_ops = &Self::OPS;
+            (*dev).needs_free_netdev = true;
+            (*dev).priv_destructor = Some(Self::destructor);
+            (*dev).set_pcpu_stat_type(<T::Stats as stats::Kind>::TYPE);
+            (*dev).l3mdev_ops = &l3mdev::NO_OPS;
+        }
+        // SAFETY: As above; all that `T`'s callbacks rely on was set, but for the next line.
+        let mut setup = unsafe { Setup::from_raw(dev) };
+        // Or `ndo_start_xmit` might be called in a hard interrupt, see `XmitContext`.
+        setup.add_priv_flags(bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL);
+        T::setup(&mut setup);
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_init` of a device that `Self::setup` was called for.
+    unsafe extern "C" fn init(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: `register_netdevice()` calls this under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: By the function's safety requirement; transparent wrapper.
+        let registering = unsafe { &*dev.cast::<Registering<T>>() };
+        // SAFETY: As above; there is room for the private data, aligned (see `PRIV_SIZE`), which
+        // nobody looks at before it is made, here. `'static` is for what does not move until it is
+        // dropped, as a `net_device` never does; the reference ends with this function.
+        let slot: &'static mut MaybeUninit<T::Private> =
+            unsafe { &mut *bindings::netdev_priv(dev).cast() };
+
+        // On an error the slot is left alone: `register_netdevice()` calls `priv_destructor` only
+        // after an `ndo_init` that succeeded.
+        from_result(|| {
+            slot.write_pin_init(T::init(registering, &rtnl))?;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `priv_destructor` of a device whose `ndo_init` has succeeded.
+    unsafe extern "C" fn destructor(dev: *mut bindings::net_device) {
+        // SAFETY: `register_netdevice()` (after a late failure) and `netdev_run_todo()` call this
+        // exactly once, when no callback can run any more; `Self::init` made the data.
+        unsafe { ptr::drop_in_place(bindings::netdev_priv(dev).cast::<T::Private>()) };
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_open`.
+    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: `__dev_open()` calls this for a registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| T::open(dev, &rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_stop`.
+    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: `__dev_close_many()` calls this for a registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        T::stop(dev, &rtnl);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_start_xmit`.
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: The device is up, thus registered. With `NETDEV_TX_OK` the packet is the
+        // driver's. Nobody else writes to it: senders that keep a reference (pktgen) leave it
+        // alone unless the device has `IFF_TX_SKB_SHARING`, which `Setup` cannot set. The context
+        // is that of `ndo_start_xmit`.
+        let (dev, skb, ctx) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                SkBuff::from_raw(skb),
+                XmitContext::assume(),
+            )
+        };
+        T::start_xmit(dev, skb, &ctx);
+        bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_get_stats64`.
+    unsafe extern "C" fn get_stats64(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::rtnl_link_stats64,
+    ) {
+        // SAFETY: `dev_get_stats()` calls this for a registered device, with counters of its
+        // caller's.
+        let (dev, stats) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                stats::LinkStats::from_raw(stats),
+            )
+        };
+        T::get_stats64(dev, stats);
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_set_mac_address`.
+    unsafe extern "C" fn set_mac_address(
+        dev: *mut bindings::net_device,
+        address: *mut c_void,
+    ) -> c_int {
+        // SAFETY: `netif_set_mac_address()` calls this for a registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: What the core hands over is a `struct sockaddr_storage`, until this returns.
+        let address = unsafe { RequestedAddress::from_raw(address) };
+        from_result(|| T::set_mac_address(dev, &address, &rtnl).map(|()| 0))
+    }
+}

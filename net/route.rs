@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Routes of packets, by family.
+//!
+//! C headers: [`include/net/route.h`](srctree/include/net/route.h),
+//! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h).
+
+use super::{
+    bindings,
+    context::RcuRead,
+    device::AnyDevice,
+    netns::Namespace, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+/// `DST_OBSOLETE_KILL`, `include/net/dst.h`: who keeps the route looks again.
+const OBSOLETE_KILL: c_short = -2;
+
+/// IPv4 or IPv6: what differs between the two.
+pub trait Family: private::Sealed + 'static {
+    /// A route of this family, borrowed from a packet.
+    type Route<'a>: Route<'a>;
+
+    /// C counterpart: `NFPROTO_*`, `include/uapi/linux/netfilter.h`.
+    #[doc(hidden)]
+    const NFPROTO: u8;
+
+    /// The packet's route, if it is one of this family.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be valid, and nobody else write to it, for `'a`, during which an RCU read-side
+    /// critical section is open.
+    #[doc(hidden)]
+    unsafe fn of_packet<'a>(skb: *mut bindings::sk_buff) -> Option<Self::Route<'a>>;
+
+    /// Makes the packet's sender, and others who send to the same address, use an MTU for this route
+    /// that is no larger than `mtu`; from the next packet on.
+    ///
+    /// IPv4: as an ICMP error would, by an exception of the route's nexthop, which follows the MTU
+    /// of the nexthop's device up and down (`fib_nhc_update_mtu()`). The packet's own route is
+    /// marked as one to be looked up again, as the core does with those it keeps
+    /// (`update_or_create_fnhe()`, `net/ipv4/route.c`).
+    ///
+    /// IPv6: `rt6_insert_exception()` (`net/ipv6/route.c`) takes no exception that is not smaller than
+    /// the MTU of the device that has the address. So it is the MTU of the route itself, which is
+    /// one that the core keeps for each CPU (`RTF_PCPU`): all who use the address meet it there.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Family::of_packet`].
+    #[doc(hidden)]
+    unsafe fn limit_mtu(skb: *mut bindings::sk_buff, mtu: u32);
+
+    /// The address that the packet is sent to, if it is one of IPv4.
+    ///
+    /// # Safety
+    ///
+    /// `skb` must be a packet of this family with its header.
+    #[doc(hidden)]
+    unsafe fn destination4(skb: *const bindings::sk_buff) -> Option<u32>;
+}
+
+/// A route of a packet.
+pub trait Route<'a>: Copy {
+    /// Whether it leads to an address of this host.
+    fn is_local(self) -> bool;
+
+    /// The device that has the address of a local route: mostly another one than that of the route,
+    /// which is `lo`. `None` if the route does not know.
+    fn owner(
+        self,
+        output: &'a AnyDevice,
+        ns: &'a Namespace,
+        rcu: &'a RcuRead,
+    ) -> Option<&'a AnyDevice>;
+
+    /// Whether the route, as far as can be seen without much ado, goes by another MTU than this one,
+    /// being one of `output`.
+    fn mtu_differs(self, output: &AnyDevice, mtu: u32) -> bool;
+}
+
+/// IPv4.
+pub struct Ipv4;
+
+/// IPv6.
+pub struct Ipv6;
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::Ipv4 {}
+    impl Sealed for super::Ipv6 {}
+}
+
+/// The `dst_entry` of a packet, if it is one of `family`.
+///
+/// What a bridge hands to the hooks of IPv6 may have a route of IPv4 (`br_netfilter_rtable_init()`,
+/// `net/bridge/br_nf_core.c`), and metadata of tunnels are no route at all.
+///
+/// # Safety
+///
+/// As for [`Family::of_packet`].
+#[inline]
+unsafe fn dst_of(skb: *const bindings::sk_buff, family: u32) -> Option<*mut bindings::dst_entry> {
+    // SAFETY: By the function's safety requirement. The operations of a route are static.
+    unsafe {
+        let dst = bindings::skb_dst(skb);
+        if dst.is_null() || u32::from((*(*dst).ops).family) != family {
+            return None;
+        }
+        Some(dst)
+    }
+}
+
+/// A route of IPv4.
+///
+/// # Invariants
+///
+/// Points to a `struct rtable` that lives for `'a`.
+#[derive(Clone, Copy)]
+pub struct Route4<'a>(*const bindings::rtable, PhantomData<&'a ()>);
+
+impl<'a> Route<'a> for Route4<'a> {
+    #[inline]
+    fn is_local(self) -> bool {
+        // SAFETY: By the type's invariants; the field does not change.
+        u32::from(unsafe { (*self.0).rt_type }) == bindings::RTN_LOCAL
+    }
+
+    /// A packet to 0.0.0.0 gets its route without a lookup, and so one that does not know
+    /// (`ip_route_output_key_hash_rcu()`, `net/ipv4/route.c`).
+    #[inline]
+    fn owner(
+        self,
+        output: &'a AnyDevice,
+        ns: &'a Namespace,
+        rcu: &'a RcuRead,
+    ) -> Option<&'a AnyDevice> {
+        // SAFETY: As above.
+        let index = unsafe { (*self.0).rt_iif } as u32;
+        if index == output.index() {
+            Some(output)
+        } else if index == 0 {
+            None
+        } else {
+            ns.device(index, rcu)
+        }
+    }
+
+    /// Exceptions that say less than the device's are not looked for.
+    #[inline]
+    fn mtu_differs(self, output: &AnyDevice, mtu: u32) -> bool {
+        mtu < output.mtu()
+    }
+}
+
+impl Family for Ipv4 {
+    type Route<'a> = Route4<'a>;
+    const NFPROTO: u8 = bindings::NFPROTO_IPV4 as u8;
+
+    #[inline]
+    unsafe fn of_packet<'a>(skb: *mut bindings::sk_buff) -> Option<Route4<'a>> {
+        // SAFETY: By the function's safety requirement.
+        let dst = unsafe { dst_of(skb, bindings::AF_INET) }?;
+        // INVARIANT: A `dst_entry` of this family is the first member of an `rtable`.
+        Some(Route4(dst.cast(), PhantomData))
+    }
+
+    unsafe fn limit_mtu(skb: *mut bindings::sk_buff, mtu: u32) {
+        // SAFETY: By the function's safety requirement.
+        unsafe {
+            let Some(dst) = dst_of(skb, bindings::AF_INET) else {
+                return;
+            };
+            if bindings::dst_mtu(dst) <= mtu {
+                return;
+            }
+            bindings::skb_dst_update_pmtu_no_confirm(skb, mtu);
+            // Volatile: read by others without a lock (`dst_check()`).
+            (&raw mut (*dst).obsolete).write_volatile(OBSOLETE_KILL);
+        }
+    }
+
+    unsafe fn destination4(skb: *const bindings::sk_buff) -> Option<u32> {
+        // SAFETY: By the function's safety requirement.
+        Some(unsafe { bindings::ip_hdr_daddr(skb) })
+    }
+}
+
+/// A route of IPv6.
+///
+/// # Invariants
+///
+/// Points to a `struct rt6_info` that lives for `'a`, during which an RCU read-side critical section
+/// is open.
+#[derive(Clone, Copy)]
+pub struct Route6<'a>(*const bindings::rt6_info, PhantomData<&'a ()>);
+
+impl<'a> Route<'a> for Route6<'a> {
+    #[inline]
+    fn is_local(self) -> bool {
+        // SAFETY: By the type's invariants; this bit does not change.
+        (unsafe { (*self.0).rt6i_flags }) & bindings::RTF_LOCAL != 0
+    }
+
+    #[inline]
+    fn owner(
+        self,
+        _output: &'a AnyDevice,
+        _ns: &'a Namespace,
+        _rcu: &'a RcuRead,
+    ) -> Option<&'a AnyDevice> {
+        // SAFETY: By the type's invariants. When the device goes another one is put in its place
+        // (`rt6_uncached_list_flush_dev()`, `net/ipv6/route.c`), before the last
+        // `synchronize_net()` of its unregistration: hence volatile, and what is found lives until
+        // the RCU section ends (`ip6_rcv_core()` relies on it as well).
+        unsafe {
+            let idev = (&raw const (*self.0).rt6i_idev).read_volatile();
+            if idev.is_null() {
+                return None;
+            }
+            Some(AnyDevice::from_raw((*idev).dev))
+        }
+    }
+
+    #[inline]
+    fn mtu_differs(self, output: &AnyDevice, mtu: u32) -> bool {
+        // SAFETY: By the type's invariants.
+        match unsafe { bindings::dst_metric_raw(self.0.cast(), bindings::RTAX_MTU as c_int) } {
+            0 => mtu != output.mtu(),
+            own => mtu != own,
+        }
+    }
+}
+
+impl Family for Ipv6 {
+    type Route<'a> = Route6<'a>;
+    const NFPROTO: u8 = bindings::NFPROTO_IPV6 as u8;
+
+    #[inline]
+    unsafe fn of_packet<'a>(skb: *mut bindings::sk_buff) -> Option<Route6<'a>> {
+        // SAFETY: By the function's safety requirement.
+        let dst = unsafe { dst_of(skb, bindings::AF_INET6) }?;
+        // INVARIANT: A `dst_entry` of this family is the first member of an `rt6_info`.
+        Some(Route6(dst.cast(), PhantomData))
+    }
+
+    unsafe fn limit_mtu(skb: *mut bindings::sk_buff, mtu: u32) {
+        const MTU: c_int = bindings::RTAX_MTU as c_int;
+
+        // SAFETY: By the function's safety requirement. Metrics of its own a route gets by an
+        // exchange, once; they are words that everybody reads without a lock, and those who
+        // write them here write the same (`rt6_do_update_pmtu()`, `net/ipv6/route.c`).
+        unsafe {
+            let Some(dst) = dst_of(skb, bindings::AF_INET6) else {
+                return;
+            };
+            if mtu < bindings::IPV6_MIN_MTU
+                || (*dst.cast::<bindings::rt6_info>()).rt6i_flags & bindings::RTF_PCPU == 0
+            {
+                return;
+            }
+            // What a user has set is in metrics that are shared with the table, and stays if it is
+            // smaller; what was set here follows the device, up as well.
+            let own = !bindings::dst_metrics_read_only(dst);
+            let old = bindings::dst_metric_raw(dst, MTU);
+            if old != mtu && (own || old == 0 || old > mtu) {
+                bindings::dst_metric_set(dst, MTU, mtu);
+            }
+        }
+    }
+
+    unsafe fn destination4(_skb: *const bindings::sk_buff) -> Option<u32> {
+        None
+    }
+}
+
+/// The device that has `address`, in network byte order, by the local route that the core finds
+/// now. `None` if there is no such route, or no memory.
+pub(super) fn owner_of<'rcu>(
+    address: u32,
+    ns: &'rcu Namespace,
+    rcu: &'rcu RcuRead,
+) -> Option<&'rcu AnyDevice> {
+    // SAFETY: The namespace is alive.
+    let rt = from_err_ptr(unsafe { bindings::ip_route_output(ns.as_raw(), address) }).ok()?;
+    // SAFETY: The route is ours until it is put.
+    let (local, index) = unsafe {
+        (
+            u32::from((*rt).rt_type) == bindings::RTN_LOCAL,
+            (*rt).rt_iif as u32,
+        )
+    };
+    // SAFETY: As above.
+    unsafe { bindings::ip_rt_put(rt) };
+    if local {
+        ns.device(index, rcu)
+    } else {
+        None
+    }
+}
