@@ -31,7 +31,7 @@ RELEASE = $(shell cat "$(KDIR)/include/config/kernel.release")
 OBJ = $(SRC)/build/$(RELEASE)
 KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
-RUST_FILES = $(wildcard rust_lo.rs net/*.rs net/tests/*.rs samples/*.rs)
+RUST_FILES = $(wildcard rust_lo.rs steering.rs net/*.rs net/tests/*.rs samples/*.rs)
 SHELL_FILES = $(shell find qemu tests .ci tools debian dkms -name target -prune -o -type f -print 2> /dev/null | \
 	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
 

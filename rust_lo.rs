@@ -5,12 +5,23 @@
 //! Each looks like `lo` and carries the traffic of the local routes that name it. What is unlike
 //! `lo` is said where it is done; everything else is `drivers/net/loopback.c`.
 
+use core::net::{
+    IpAddr,
+    Ipv4Addr,
+    Ipv6Addr, //
+};
 use kernel::{
     prelude::*,
-    str::CString, //
+    str::CString,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
 };
 use net::{
+    address,
     context::{
+        ratelimit,
         Rtnl,
         XmitContext, //
     },
@@ -26,7 +37,7 @@ use net::{
         PrivFlag, //
     },
     link,
-    loopback::RouteNotifierShield,
+    loopback::ShieldAndValidator,
     netlink::{
         ExtAck,
         LinkAttributes, //
@@ -52,6 +63,7 @@ use net::{
 };
 
 pub mod net;
+mod steering;
 
 module! {
     type: Module,
@@ -70,17 +82,27 @@ module_params! {
 /// The driver.
 struct RustLo;
 
+/// What each device has of its own.
+struct Private {
+    drops: Drops,
+    /// The user wants the device to be an L3 master while it is up.
+    l3_master: Atomic<bool>,
+    /// The device has 127.0.0.1 and ::1 while it is up.
+    localhost: Atomic<bool>,
+}
+
 /// Packets that were not accepted, by reason. The core counts them as well, among others: the
 /// first as `rx_dropped`, the rest as `tx_dropped`.
 struct Drops {
     backlog: RareCounter,
     too_short: RareCounter,
+    too_big: RareCounter,
     no_memory: RareCounter,
 }
 
 #[vtable]
 impl device::Operations for RustLo {
-    type Private = Drops;
+    type Private = Private;
     type Stats = Lstats;
 
     fn setup(dev: &mut Setup<'_, Self>) {
@@ -112,27 +134,35 @@ impl device::Operations for RustLo {
             .queue_stats();
     }
 
-    fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<Drops, Error> {
+    fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<Private, Error> {
         dev.lockdep_set_classes();
-        Ok(Drops {
-            backlog: RareCounter::new(),
-            too_short: RareCounter::new(),
-            no_memory: RareCounter::new(),
+        Ok(Private {
+            drops: Drops {
+                backlog: RareCounter::new(),
+                too_short: RareCounter::new(),
+                too_big: RareCounter::new(),
+                no_memory: RareCounter::new(),
+            },
+            l3_master: Atomic::new(false),
+            localhost: Atomic::new(true),
         })
     }
 
-    /// Unlike `lo`, the device has to be an L3 master, or the core would send through `lo` what
-    /// its routes lead to. In a VRF that is the VRF's device, and what cannot be both is not: it
-    /// has its addresses there, as the loopback of a router. Leaving the VRF opens it again.
+    /// Unlike `lo`, the device has to see to it that it is handed what is addressed to it: by a hook
+    /// or, if the user wants that, by being an L3 master, as VRFs are; in a VRF that is the VRF.
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        dev.set_l3_master(!dev.is_l3_slave(rtnl), rtnl);
-        Ok(())
+        if dev.private().l3_master.load(Relaxed) && !dev.is_l3_slave(rtnl) {
+            dev.set_l3_master(true, rtnl);
+            return Ok(());
+        }
+        steering::join(dev, rtnl)
     }
 
-    /// IPv4 keeps the local routes of a device that is down. As they lead to no L3 master now,
-    /// `lo` carries on what was open.
+    /// IPv4 keeps the local routes of a device that is down. As nothing leads them here now, `lo`
+    /// carries on what was open.
     fn stop(dev: &Device<Self>, rtnl: &Rtnl) {
         dev.set_l3_master(false, rtnl);
+        steering::leave(dev, rtnl);
     }
 
     #[inline]
@@ -140,24 +170,35 @@ impl device::Operations for RustLo {
         skb.sw_tx_timestamp();
         // Sent and received stamps are of different clocks.
         skb.clear_tstamp();
+        let mtu = dev.mtu();
+        if skb.len() > mtu && skb.exceeds(mtu, dev, ctx.rcu()) {
+            return too_big(dev, skb, mtu, ctx);
+        }
         // The sender's socket gets its budget back now, not when the receiver has read.
         skb.orphan();
         // The packet outlives the RCU section in the backlog.
         skb.dst_force(ctx.rcu());
 
         match skb.eth_type_trans(dev) {
-            Ok(skb) => {
+            Ok(mut skb) => {
+                // In the header is the address of the route's device, mostly `lo`.
+                skb.accept_by_route(ctx.rcu());
+                if let Some(master) = dev.l3_master_above(ctx.rcu()) {
+                    // Sockets in a VRF know packets that the VRF has received.
+                    skb = skb.to_l3_master(master, ctx.rcu());
+                }
                 let len = skb.len();
                 match skb.netif_rx(ctx.bh()) {
                     Ok(()) => dev.lstats_add(len, ctx.bh()),
                     // The core has counted it as rx_dropped.
-                    Err(Dropped) => dev.private().backlog.count(),
+                    Err(Dropped) => dev.private().drops.backlog.count(),
                 }
             }
             Err((skb, why)) => {
+                let drops = &dev.private().drops;
                 let (counter, reason) = match why {
-                    NoHeader::TooShort => (&dev.private().too_short, DropReason::HeaderTruncated),
-                    NoHeader::NoMemory => (&dev.private().no_memory, DropReason::NoMemory),
+                    NoHeader::TooShort => (&drops.too_short, DropReason::HeaderTruncated),
+                    NoHeader::NoMemory => (&drops.no_memory, DropReason::NoMemory),
                 };
                 counter.count();
                 dev.tx_dropped();
@@ -177,11 +218,99 @@ impl device::Operations for RustLo {
     }
 }
 
+/// The route is that of `lo`, MTU and all, until the first packet has come by ([`steering`]). If that
+/// one is too big its sender is told, as by a tunnel.
+#[cold]
+fn too_big(dev: &Device<RustLo>, skb: SkBuff<'_>, mtu: u32, ctx: &XmitContext) {
+    dev.private().drops.too_big.count();
+    dev.tx_dropped();
+    skb.drop_too_big(mtu, ctx.rcu());
+}
+
+/// Without `localhost` the device has neither 127.0.0.1 nor ::1: not from the kernel, which would
+/// give them to each loopback that comes up (`inetdev_event()`, `net/ipv4/devinet.c`;
+/// `init_loopback()`, `net/ipv6/addrconf.c`), nor from a user.
+impl address::Validator for RustLo {
+    fn validate_address(dev: &Device<Self>, address: IpAddr, extack: &mut ExtAck<'_>) -> Result {
+        let localhost = match address {
+            IpAddr::V4(Ipv4Addr::LOCALHOST) => "127.0.0.1",
+            IpAddr::V6(Ipv6Addr::LOCALHOST) => "::1",
+            _ => return Ok(()),
+        };
+        if dev.private().localhost.load(Relaxed) {
+            return Ok(());
+        }
+        extack.set_msg(fmt!(
+            "no {localhost} while the private flag localhost is off"
+        ));
+        Err(EACCES)
+    }
+}
+
+fn is_l3_master(dev: &Device<RustLo>) -> bool {
+    dev.private().l3_master.load(Relaxed)
+}
+
+/// While the device is up as well: what has a route already keeps it, and goes on, by the hook or
+/// without it.
+fn set_l3_master(dev: &Device<RustLo>, on: bool, rtnl: &Rtnl) -> Result {
+    if dev.is_l3_slave(rtnl) {
+        refuse(dev, rtnl, "l3-master", "in a VRF that is the VRF's device");
+        return Err(EBUSY);
+    }
+    if dev.is_running() {
+        // The hook stays where it was, until the device goes down.
+        if !on {
+            steering::join(dev, rtnl)?;
+        }
+        dev.set_l3_master(on, rtnl);
+        dev.namespace(rtnl).forget_routes();
+    }
+    dev.private().l3_master.store(on, Relaxed);
+    Ok(())
+}
+
+fn has_localhost(dev: &Device<RustLo>) -> bool {
+    dev.private().localhost.load(Relaxed)
+}
+
+/// A device that goes down keeps its addresses of IPv4.
+fn set_localhost(dev: &Device<RustLo>, on: bool, rtnl: &Rtnl) -> Result {
+    if dev.is_running() {
+        refuse(dev, rtnl, "localhost", "the device is up");
+        return Err(EBUSY);
+    }
+    if !on && dev.has_address(Ipv4Addr::LOCALHOST, rtnl) {
+        refuse(
+            dev,
+            rtnl,
+            "localhost",
+            "it has 127.0.0.1, delete that first",
+        );
+        return Err(EBUSY);
+    }
+    dev.private().localhost.store(on, Relaxed);
+    Ok(())
+}
+
+/// ethtool has no place for a message.
+fn refuse(dev: &Device<RustLo>, rtnl: &Rtnl, flag: &str, why: &str) {
+    if ratelimit() {
+        pr_warn!(
+            "{}: private flag {} cannot be changed: {}\n",
+            dev.name(rtnl),
+            flag,
+            why
+        );
+    }
+}
+
 /// What `ethtool -S` shows.
 struct Statistics {
     accepted: Totals,
     backlog: u64,
     too_short: u64,
+    too_big: u64,
     no_memory: u64,
 }
 
@@ -192,15 +321,17 @@ impl ethtool::Statistics<RustLo> for Statistics {
         ethtool::Statistic::new("accepted_bytes", |s| s.accepted.bytes),
         ethtool::Statistic::new("rx_backlog_drops", |s| s.backlog),
         ethtool::Statistic::new("tx_too_short_drops", |s| s.too_short),
+        ethtool::Statistic::new("tx_too_big_drops", |s| s.too_big),
         ethtool::Statistic::new("tx_no_memory_drops", |s| s.no_memory),
     ];
 
     fn read(dev: &Device<RustLo>, _rtnl: &Rtnl) -> Self {
-        let drops = dev.private();
+        let drops = &dev.private().drops;
         Self {
             accepted: dev.lstats(),
             backlog: drops.backlog.get(),
             too_short: drops.too_short.get(),
+            too_big: drops.too_big.get(),
             no_memory: drops.no_memory.get(),
         }
     }
@@ -211,6 +342,11 @@ impl ethtool::Statistics<RustLo> for Statistics {
 #[vtable]
 impl ethtool::Operations for RustLo {
     type Statistics = Statistics;
+
+    const SWITCHES: &'static [ethtool::Switch<Self>] = &[
+        ethtool::Switch::new("l3-master", is_l3_master, set_l3_master),
+        ethtool::Switch::new("localhost", has_localhost, set_localhost),
+    ];
 
     fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
         ethtool::DriverInfo {
@@ -258,8 +394,8 @@ impl queue_stats::Operations for RustLo {
 #[vtable]
 impl link::Operations for RustLo {
     const KIND: &'static CStr = c"rust_lo";
-    type Guard = RouteNotifierShield<Self>;
-    type Namespace = ();
+    type Guard = ShieldAndValidator<Self>;
+    type Namespace = steering::Steering;
 
     const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<RustLo> = link::Ops::new();

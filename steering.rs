@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which device carries a local packet.
+//!
+//! The core sends what is addressed to this host through `lo`, whatever device has the address. So
+//! where a device of this driver is up there is a hook after all others of netfilter, which gives
+//! each packet to the device that has its address; the route stays `lo`'s. `docs/steering.md` has
+//! the reasons, and what other ways cost.
+
+use crate::{
+    net::{
+        context::Rtnl,
+        device::{
+            AnyDevice,
+            Device, //
+        },
+        netfilter::{
+            self,
+            Hook,
+            Packet,
+            Point,
+            Verdict, //
+        },
+        netns::PerNamespace,
+        route::{
+            Family,
+            Ipv4,
+            Ipv6,
+            Route, //
+        }, //
+    },
+    RustLo,
+};
+use core::marker::PhantomData;
+use kernel::{
+    prelude::*,
+    rbtree::RBTree,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        new_mutex,
+        Mutex, //
+    },
+};
+
+/// The devices of one namespace that take part, while they are up.
+#[pin_data]
+pub(crate) struct Steering {
+    /// By index.
+    #[pin]
+    devices: Mutex<RBTree<u32, Part>>,
+    /// Index of the first of them that can stand in for `lo`, or 0.
+    stand_in: Atomic<u32>,
+}
+
+/// What part a device has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Carries what is addressed to it, and may stand in for `lo` where that is down.
+    Full,
+    /// In a VRF it is no loopback of the namespace.
+    InVrf,
+}
+
+impl PerNamespace for Steering {
+    type Hooks = (Steer<Ipv4>, Steer<Ipv6>);
+
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            devices <- new_mutex!(RBTree::new()),
+            stand_in: Atomic::new(0),
+        })
+    }
+}
+
+/// The device takes part from now on, until [`leave`].
+pub(crate) fn join(dev: &Device<RustLo>, rtnl: &Rtnl) -> Result {
+    let part = if dev.is_l3_slave(rtnl) {
+        Part::InVrf
+    } else {
+        Part::Full
+    };
+    let here = dev.for_namespace(rtnl);
+    let steering = here.data();
+    let mut devices = steering.devices.lock();
+    devices.try_create_and_insert(dev.index(), part, GFP_KERNEL)?;
+    here.hook().inspect_err(|_| {
+        devices.remove(&dev.index());
+    })?;
+    steering.choose(&devices);
+    Ok(())
+}
+
+/// The device takes no part any more, if it did. The last one takes the hooks with it.
+pub(crate) fn leave(dev: &Device<RustLo>, rtnl: &Rtnl) {
+    let here = dev.for_namespace(rtnl);
+    let steering = here.data();
+    let mut devices = steering.devices.lock();
+    devices.remove(&dev.index());
+    steering.choose(&devices);
+    if devices.is_empty() {
+        here.unhook();
+    }
+}
+
+impl Steering {
+    fn choose(&self, devices: &RBTree<u32, Part>) {
+        let first = devices.iter().find(|(_, part)| **part == Part::Full);
+        self.stand_in
+            .store(first.map_or(0, |(index, _)| *index), Relaxed);
+    }
+}
+
+/// The hook, for each family.
+pub(crate) struct Steer<F>(PhantomData<F>);
+
+impl<F: Family> Hook<Steering> for Steer<F> {
+    type Family = F;
+    const POINT: Point = Point::PostRouting;
+    // Whoever looks at packets and changes them has done so.
+    const PRIORITY: i32 = netfilter::LAST;
+
+    #[inline]
+    fn run(steering: &Steering, packet: &mut Packet<'_, F, Steering>) -> Verdict {
+        let route = packet.route().filter(|route| route.is_local());
+        if let Some(route) = route {
+            if let Some(dev) = carrier(steering, packet, route) {
+                packet.send_by(dev);
+                // The route has that of `lo`.
+                if route.mtu_differs(packet.output(), dev.mtu()) {
+                    packet.limit_mtu(dev.mtu());
+                }
+            }
+        }
+        Verdict::Accept
+    }
+}
+
+/// The device that is to carry the packet, if it is another one than its route's.
+#[inline]
+fn carrier<'p, F: Family>(
+    steering: &Steering,
+    packet: &Packet<'p, F, Steering>,
+    route: F::Route<'p>,
+) -> Option<&'p Device<RustLo>> {
+    let (output, ns, rcu) = (packet.output(), packet.namespace(), packet.rcu());
+    // What is sent to 0.0.0.0 has a route without an owner.
+    let owner = route
+        .owner(output, ns, rcu)
+        .or_else(|| packet.owner_of_destination())?;
+    if core::ptr::eq(owner, output) {
+        // An address of `lo` (or of a device that is an L3 master and needs no help).
+        if output.is_running() {
+            return None;
+        }
+    } else if let Some(dev) = ready(owner) {
+        return Some(dev);
+    }
+    if output.is_running() || output.is_l3_master() {
+        return None;
+    }
+    ns.device(steering.stand_in.load(Relaxed), rcu)
+        .and_then(ready)
+}
+
+/// The device as one of this driver's, if it is up.
+#[inline]
+fn ready(dev: &AnyDevice) -> Option<&Device<RustLo>> {
+    dev.downcast::<RustLo>().filter(|dev| dev.is_running())
+}
