@@ -214,7 +214,6 @@ impl<T: link::Operations> Device<T> {
 pub(super) struct Registration<T: link::Operations> {
     #[pin]
     ops: Opaque<bindings::pernet_operations>,
-    // Ends after the devices, and before the hooks' data could.
     #[pin]
     queued: notifier::Registration<DropQueued<T>>,
 }

@@ -203,8 +203,11 @@ pub struct Route6<'a>(*const bindings::rt6_info, PhantomData<&'a ()>);
 impl<'a> Route<'a> for Route6<'a> {
     #[inline]
     fn is_local(self) -> bool {
-        // SAFETY: By the type's invariants; this bit does not change.
-        (unsafe { (*self.0).rt6i_flags }) & bindings::RTF_LOCAL != 0
+        // As `ip6_rt_get_dev_rcu()` has it.
+        const LOCAL: u32 = bindings::RTF_LOCAL | bindings::RTF_ANYCAST;
+
+        // SAFETY: By the type's invariants; these bits do not change.
+        (unsafe { (*self.0).rt6i_flags }) & LOCAL != 0
     }
 
     #[inline]

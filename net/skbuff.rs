@@ -306,19 +306,22 @@ impl<'dev> RxSkBuff<'dev> {
         }
     }
 
-    /// Hands the packet to the L3 master of its device, to be received by that one as what it has
-    /// sent to itself: captures there do not show it.
+    /// If the packet has come by a route of this L3 master's, the one of its device: hands it to that
+    /// one, to be received as what it has sent to itself. Captures there do not show it.
     ///
     /// C counterpart: what `vrf_local_xmit()` (`drivers/net/vrf.c`) does.
+    #[inline]
     pub fn to_l3_master<'to>(self, master: &'to AnyDevice, _rcu: &'to RcuRead) -> RxSkBuff<'to>
     where
         'dev: 'to,
     {
-        let skb = self.0 .0;
-        core::mem::forget(self);
-        // SAFETY: As above.
+        let skb = self.0 .0.as_ptr();
+        // SAFETY: As in `accept_by_route`.
         unsafe {
-            let skb = skb.as_ptr();
+            let dst = bindings::skb_dst(skb);
+            if dst.is_null() || (*dst).__bindgen_anon_1.dev != master.as_raw() {
+                return self;
+            }
             (*skb)
                 .__bindgen_anon_1
                 .__bindgen_anon_1
@@ -329,7 +332,7 @@ impl<'dev> RxSkBuff<'dev> {
         }
         // INVARIANT: The master is alive inside RCU, and if it is being unregistered it is down,
         // which the backlog looks at (`enqueue_to_backlog()`, `net/core/dev.c`).
-        RxSkBuff(SkBuff(skb, PhantomData))
+        RxSkBuff(SkBuff(ManuallyDrop::new(self).0 .0, PhantomData))
     }
 
     /// Length of the packet in bytes, without the Ethernet header.

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 TESTS=(
-	"names: a new device has five counters, all 0"
+	"names: a new device has six counters, all 0"
 	"accepted: packets and bytes that were sent, as on the link"
 	"down_up: counters stay when the device goes down and up"
 	"moved: they go with the device into another namespace"
@@ -20,7 +20,7 @@ TESTS=(
 	"readers: reading them while devices come and go"
 )
 
-NAMES=(accepted_packets accepted_bytes rx_backlog_drops tx_too_short_drops tx_no_memory_drops)
+NAMES=(accepted_packets accepted_bytes rx_backlog_drops tx_too_short_drops tx_too_big_drops tx_no_memory_drops)
 
 # setup_quiet VARIABLE [OPTION...]: a namespace with a device rlo0 that is up, on
 # which nothing goes that is not sent here.
@@ -64,13 +64,13 @@ send()
 # agree WHAT NS: those of the link are what the driver says.
 agree()
 {
-	local packets bytes backlog short memory
+	local packets bytes backlog short big memory
 
-	read -r packets bytes backlog short memory <<< "$(values "$2")"
+	read -r packets bytes backlog short big memory <<< "$(values "$2")"
 	counters "$2" rlo0
 	equal "$1: received, as on the link" "$rx_packets $rx_bytes" "$packets $bytes"
 	equal "$1: sent, as on the link" "$tx_packets $tx_bytes" "$packets $bytes"
-	equal "$1: dropped on the way out" "$tx_dropped" "$((short + memory))"
+	equal "$1: dropped on the way out" "$tx_dropped" "$((short + big + memory))"
 	equal "$1: dropped on the way in" "$rx_dropped" "$backlog"
 }
 
@@ -178,10 +178,10 @@ accepted()
 {
 	setup_quiet NS
 	send "$NS" 37 80
-	equal "37 packets of 100 bytes" "37 3700 0 0 0" "$(values "$NS")"
+	equal "37 packets of 100 bytes" "37 3700 0 0 0 0" "$(values "$NS")"
 	agree "raw socket" "$NS"
 	check "ping" ping_once "$NS" 127.0.0.1
-	equal "a ping and its answer" "39 $((3700 + 2 * 84)) 0 0 0" "$(values "$NS")"
+	equal "a ping and its answer" "39 $((3700 + 2 * 84)) 0 0 0 0" "$(values "$NS")"
 	agree "ping" "$NS"
 }
 
@@ -190,12 +190,12 @@ down_up()
 	setup_quiet NS
 	send "$NS" 5 80
 	ip -n "$NS" link set rlo0 down
-	equal "down" "5 500 0 0 0" "$(values "$NS")"
+	equal "down" "5 500 0 0 0 0" "$(values "$NS")"
 	agree "down" "$NS"
 	ip -n "$NS" link set rlo0 up
-	equal "up" "5 500 0 0 0" "$(values "$NS")"
+	equal "up" "5 500 0 0 0 0" "$(values "$NS")"
 	send "$NS" 5 80
-	equal "and more" "10 1000 0 0 0" "$(values "$NS")"
+	equal "and more" "10 1000 0 0 0 0" "$(values "$NS")"
 	agree "up" "$NS"
 }
 
@@ -205,7 +205,7 @@ moved()
 	setup_ns OTHER
 	send "$NS" 5 80
 	ip -n "$NS" link set rlo0 netns "$OTHER"
-	equal "moved" "5 500 0 0 0" "$(values "$OTHER")"
+	equal "moved" "5 500 0 0 0 0" "$(values "$OTHER")"
 	agree "moved" "$OTHER"
 	equal "moved, of the device" "$(of_device "$OTHER")" "$(qstats_get "$OTHER" "$(index "$OTHER")")"
 	equal "the old namespace has none" "" "$(qstats_get "$NS" all)"
@@ -219,7 +219,7 @@ removed()
 		link del rlo0
 		link add rlo0 type rust_lo
 	EOF
-	equal "counters" "0 0 0 0 0" "$(values "$NS")"
+	equal "counters" "0 0 0 0 0 0" "$(values "$NS")"
 	matches "of the device" ' rx-packets=0 rx-bytes=0 tx-packets=0 tx-bytes=0$' \
 		"$(qstats_get "$NS" "$(index "$NS")")"
 }
@@ -248,7 +248,7 @@ queues()
 	send "$NS" 9 80
 	equal "of the device" "$(of_device "$NS")" "$(qstats_get "$NS" "$(index "$NS")")"
 	equal "of the queues" "" "$(qstats_get "$NS" "$(index "$NS")" 1)"
-	equal "ethtool -S" "9 900 0 0 0" "$(values "$NS")"
+	equal "ethtool -S" "9 900 0 0 0 0" "$(values "$NS")"
 	agree "several" "$NS"
 
 	# One of them, and several of the others.

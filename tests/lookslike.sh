@@ -95,9 +95,9 @@ expected()
 	matches "IPv6" 'inet6 ::1/128 scope host ' "$text"
 	text=$(ip -n "$RL" route show table local)
 	matches "route" '^local 127.0.0.0/8 dev rust_lo0 .*scope host src 127.0.0.1 $' "$text"
-	matches "route of a packet" '^local 127.0.0.1 dev rust_lo0 ' "$(ip -n "$RL" route get 127.0.0.1)"
-	matches "route of a packet" '^local 127.1.2.3 dev rust_lo0 ' "$(ip -n "$RL" route get 127.1.2.3)"
-	matches "route of a packet" '^local ::1 .*dev rust_lo0 ' "$(ip -n "$RL" route get ::1)"
+	matches "route of a packet" '^local 127.0.0.1 dev lo ' "$(ip -n "$RL" route get 127.0.0.1)"
+	matches "route of a packet" '^local 127.1.2.3 dev lo ' "$(ip -n "$RL" route get 127.1.2.3)"
+	matches "route of a packet" '^local ::1 .*dev lo ' "$(ip -n "$RL" route get ::1)"
 	ip -n "$RL" link set rust_lo0 down
 	text=$(ip -n "$RL" -o link show rust_lo0)
 	matches "down" ': <LOOPBACK> mtu 65536 qdisc noqueue state DOWN .*qlen 1000' "$text"

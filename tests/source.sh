@@ -7,15 +7,17 @@
 . "$(dirname "$0")/lib.sh"
 
 TESTS=(
-	"safe: there is no unsafe in rust_lo.rs"
+	"safe: there is no unsafe in the driver"
 )
 
 safe()
 {
-	local source=$TESTS_DIR/../rust_lo.rs
+	local source
 
-	[ -e "$source" ] || skip "there is no source beside the tests"
-	equal "lines with unsafe" 0 "$(grep -c unsafe "$source" || true)"
+	for source in rust_lo.rs steering.rs; do
+		[ -e "$TESTS_DIR/../$source" ] || skip "there is no source beside the tests"
+		equal "lines with unsafe in $source" 0 "$(grep -c unsafe "$TESTS_DIR/../$source" || true)"
+	done
 }
 
 run_tests "$@"

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Beside a VRF, which is an L3 master as a device that is up is, and in one.
+# Beside a VRF and in one, where a device carries what is addressed to it as well.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 TESTS=(
 	"beside: the rule of VRFs does not concern a device, where table local comes after it as well"
-	"member: in a VRF its addresses are the VRF's, and answer there"
+	"member: in a VRF its addresses are the VRF's, and it carries what is sent to them"
+	"shaped: counted, captured once and delayed on the device, for sockets of the VRF"
+	"master: a device that is an L3 master stays out, and becomes one again"
 	"leave: out of the VRF it is what it was: released, its VRF deleted, moved away"
 	"born: made in a VRF"
 )
@@ -95,19 +97,19 @@ beside()
 
 member()
 {
-	setup_vrf
-	ip -n "$NS" link add rlo0 type rust_lo
-	ip -n "$NS" link set rlo0 up
-	refused "while it is up" 'L3 master' ip -n "$NS" link set rlo0 master blue
-	ip -n "$NS" link del rlo0
+	local address
 
+	setup_vrf
 	join
 	matches "the link" 'master blue .*state' "$(ip -n "$NS" -o link show rlo0)"
 	equal "routes in the VRF's table" 192.0.2.1 "$(routes_of -4 10)"
 	equal "IPv6 routes in the VRF's table" fd09::1 "$(routes_of -6 10)"
 	equal "routes in table local" " " "$(routes_of -4 local) $(routes_of -6 local)"
-	grown "$NS" blue ping_once "$NS" -I blue 192.0.2.1
-	grown "$NS" blue ping_once "$NS" -I blue fd09::1
+	for address in 192.0.2.1 fd09::1; do
+		untouched "$NS" blue ping_once "$NS" -I blue "$address"
+		grown "$NS" rlo0 ping_once "$NS" -I blue "$address"
+		equal "packets for a ping of $address and its answer" 2 "$grown_packets"
+	done
 	check "from the wire" ping_once "$PEER" 192.0.2.1
 	check "from the wire, IPv6" ping_once "$PEER" fd09::1
 	refused "from outside of the VRF" . ping_once "$NS" -W 1 192.0.2.1
@@ -116,6 +118,83 @@ member()
 	ip -n "$NS" address del fd09::1/128 dev rlo0
 	equal "routes after the addresses" " " "$(routes_of -4 10) $(routes_of -6 10)"
 	check "ip link del" timeout "$WAIT_TIMEOUT" ip -n "$NS" link del rlo0
+}
+
+# in_blue COMMAND...: its sockets are bound to the VRF.
+in_blue()
+{
+	in_ns "$NS" ip vrf exec blue "$@"
+}
+
+# milliseconds ADDRESS: of a ping in the VRF.
+milliseconds()
+{
+	in_ns "$NS" ping -n -c 1 -W 5 -I blue "$1" 2> /dev/null | sed -n 's/.*time=\([0-9]*\).*/\1/p'
+}
+
+shaped()
+{
+	local address
+
+	need tcpdump
+	setup_vrf
+	join
+	# While it is up as well.
+	batch "$NS" <<- EOF
+		link add rlo1 type rust_lo
+		link set rlo1 up
+		link set rlo1 master blue
+	EOF
+	background in_blue socat TCP6-LISTEN:7777,ipv6only=0,reuseaddr,fork PIPE
+	background in_blue socat -T 5 UDP6-LISTEN:7777,ipv6only=0,reuseaddr,fork PIPE
+	wait_for listening "$NS" -t 7777
+	wait_for listening "$NS" -u 7777
+	start_capture "$NS" "$TMP/capture" -i any icmp or icmp6
+	for address in 192.0.2.1 '[fd09::1]'; do
+		grown "$NS" rlo0 in_vrf_echoes "TCP:$address:7777"
+		grown "$NS" rlo0 in_vrf_echoes "UDP:$address:7777"
+		check "ping" ping_once "$NS" -I blue "${address//[][]/}"
+	done
+	silent "$NS" blue
+	silent "$NS" lo
+	stop_capture
+	equal "captured: two pings and their answers" 4 "$(grep -c 'ICMP.* echo' "$TMP/capture")"
+	equal "on the device" 4 "$(grep -c ' rlo0 .*ICMP.* echo' "$TMP/capture")"
+	in_ns "$NS" tc qdisc add dev rlo0 root netem delay 100ms
+	for address in 192.0.2.1 fd09::1; do
+		number "ms with 100 ms each way" "$(milliseconds "$address")" -ge 200
+	done
+}
+
+in_vrf_echoes()
+{
+	local text="hello $RANDOM"
+
+	[ "$(echo "$text" | in_blue timeout 10 socat -t 3 -T 5 - "$1")" = "$text" ]
+}
+
+master()
+{
+	need ethtool
+	setup_vrf
+	ip -n "$NS" link add rlo0 type rust_lo
+	in_ns "$NS" ethtool --set-priv-flags rlo0 l3-master on
+	ip -n "$NS" link set rlo0 up
+	refused "while it is up" 'L3 master' ip -n "$NS" link set rlo0 master blue
+	batch "$NS" <<- EOF
+		link set rlo0 down
+		link set rlo0 master blue
+		link set rlo0 up
+		address add 192.0.2.1/32 dev rlo0
+	EOF
+	# The flag stays, and has no effect here.
+	log_mark
+	refused "the flag in a VRF" 'busy' in_ns "$NS" ethtool --set-priv-flags rlo0 l3-master off
+	matches "and why" 'rlo0: private flag l3-master cannot be changed: in a VRF' "$(log_since)"
+	grown "$NS" rlo0 ping_once "$NS" -I blue 192.0.2.1
+	ip -n "$NS" link set rlo0 nomaster
+	matches "an L3 master again" 'dev rlo0' "$(ip -n "$NS" route get 192.0.2.1)"
+	grown "$NS" rlo0 ping_once "$NS" 192.0.2.1
 }
 
 # as_before: rlo0 of NS carries localhost and its own addresses.

@@ -47,7 +47,13 @@ use crate::net::{
     },
 };
 use core::mem::offset_of;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
 
 /// A driver that uses all of [`Setup`].
 pub(super) struct Every;
@@ -83,6 +89,21 @@ impl device::Operations for Every {
     fn start_xmit(_dev: &Device<Self>, _skb: SkBuff<'_>, _ctx: &XmitContext) {}
 }
 
+/// The switches that are on.
+static ON: Atomic<u32> = Atomic::new(0);
+
+fn is_on(bit: u32) -> bool {
+    ON.load(Relaxed) & 1 << bit != 0
+}
+
+fn switch(bit: u32, on: bool) -> Result {
+    ON.store(
+        ON.load(Relaxed) & !(1 << bit) | u32::from(on) << bit,
+        Relaxed,
+    );
+    Ok(())
+}
+
 /// Two values, read together.
 pub(super) struct Numbers(u64);
 
@@ -100,6 +121,12 @@ impl ethtool::Statistics<Every> for Numbers {
 #[vtable]
 impl ethtool::Operations for Every {
     type Statistics = Numbers;
+
+    const SWITCHES: &'static [ethtool::Switch<Self>] = &[
+        ethtool::Switch::new("first", |_| is_on(0), |_, on, _| switch(0, on)),
+        ethtool::Switch::new("second", |_| is_on(1), |_, on, _| switch(1, on)),
+        ethtool::Switch::new("third", |_| is_on(2), |_, _, _| Err(EBUSY)),
+    ];
 
     fn driver_info(_dev: &Device<Self>) -> ethtool::DriverInfo {
         ethtool::DriverInfo {
@@ -148,6 +175,7 @@ impl queue_stats::Operations for Every {
 impl link::Operations for Every {
     const KIND: &'static CStr = c"rust_lo_kunit2";
     type Guard = RouteNotifierShield<Self>;
+    type Namespace = ();
 
     const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Every> = link::Ops::new();
@@ -301,7 +329,7 @@ mod tests {
             let stats = bindings::ethtool_stringset_ETH_SS_STATS;
             let others = [
                 bindings::ethtool_stringset_ETH_SS_TEST,
-                bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS,
+                bindings::ethtool_stringset_ETH_SS_RSS_HASH_FUNCS,
                 u32::MAX,
             ];
 
@@ -336,6 +364,49 @@ mod tests {
         })
     }
 
+    /// Switches are switched all or none, and named after the counters' fashion.
+    #[test]
+    fn ethtool_switches() -> Result {
+        with_every(|dev, _| {
+            let ops = ethtool::Adapter::<Every>::ops();
+            let (Some(count), Some(names), Some(get), Some(set)) = (
+                ops.get_sset_count,
+                ops.get_strings,
+                ops.get_priv_flags,
+                ops.set_priv_flags,
+            ) else {
+                return Err(EINVAL);
+            };
+            let dev = dev.as_raw();
+            let flags = bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS;
+            let mut text = [0xa5u8; 4 * 32];
+            // SAFETY: RTNL is held, the device live, and there is room for more names than that.
+            // Here and below.
+            unsafe {
+                check!(count(dev, flags as c_int), 3);
+                names(dev, flags, text.as_mut_ptr());
+            }
+            check!(&text[..6], b"first\0");
+            check!(&text[32..39], b"second\0");
+            check!(text[96..], [0xa5u8; 32]);
+            ON.store(0, Relaxed);
+            for (wanted, answer, then) in [
+                (2, 0, 2),
+                (1, 0, 1),
+                // The last one refuses, and the first two are as they were.
+                (4, -16, 1),
+                (6, -16, 1),
+                (3, 0, 3),
+                (0, 0, 0),
+            ] {
+                // SAFETY: As above.
+                let found = unsafe { (set(dev, wanted), get(dev)) };
+                check!(found, (answer, then));
+            }
+            Ok(())
+        })
+    }
+
     /// A driver without counters of its own has none of the three callbacks.
     #[test]
     fn no_ethtool_statistics() -> Result {
@@ -343,6 +414,8 @@ mod tests {
         check!(ops.get_sset_count.is_none());
         check!(ops.get_strings.is_none());
         check!(ops.get_ethtool_stats.is_none());
+        check!(ops.get_priv_flags.is_none());
+        check!(ops.set_priv_flags.is_none());
         Ok(())
     }
 

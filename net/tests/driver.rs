@@ -73,7 +73,7 @@ impl Own {
 
     /// What the driver has counted: refused by the backlog, too short, no memory.
     fn drops(&self) -> [u64; 3] {
-        let drops = self.device().private();
+        let drops = &self.device().private().drops;
         [&drops.backlog, &drops.too_short, &drops.no_memory].map(|counter| counter.get())
     }
 
@@ -124,6 +124,9 @@ mod tests {
         // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
         let route: bindings::dst_entry = unsafe { core::mem::zeroed() };
         let mut route = KBox::new(route, GFP_KERNEL)?;
+        // SAFETY: Zero is a valid value: a route of no family.
+        let mut ops: bindings::dst_ops = unsafe { core::mem::zeroed() };
+        route.ops = &raw mut ops;
         let route = &raw mut *route;
         // SAFETY: The route lives until the end of this function.
         let references = || unsafe { (*route).__rcuref.refcnt.counter };

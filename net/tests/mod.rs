@@ -11,6 +11,7 @@ mod driver;
 mod flags;
 mod link;
 mod loopback;
+mod netfilter;
 mod netlink;
 mod param;
 mod probe;

@@ -242,6 +242,7 @@ impl ethtool::Operations for Probe {
 impl link::Operations for Probe {
     const KIND: &'static CStr = c"rust_lo_kunit";
     type Guard = Guard;
+    type Namespace = ();
 
     const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Probe> = link::Ops::new();

@@ -47,7 +47,6 @@ carried() {
 # on_rust_lo KIND COMMAND: as run; sets no variables of the caller's.
 on_rust_lo() {
 	local path=$PATH
-	[ "$1" != mirror ] || export MIRROR_IPV6=1
 	PATH=$KSELFTESTS:$path
 	run "$@"
 	PATH=$path

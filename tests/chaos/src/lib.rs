@@ -9,6 +9,7 @@ pub mod sys;
 #[path = "../../../tools/src/wire.rs"]
 pub mod wire;
 
+pub mod ethtool;
 pub mod module;
 pub mod netns;
 pub mod rtnl;

@@ -23,41 +23,7 @@ fn expect_reachable(env: &Env, socket: &UdpSocket, to: IpAddr) {
     assert_eq!(socket.recv(&mut buffer).unwrap(), 7);
 }
 
-/// Binds to an address of a device that is an L3 master and alone to have it: an unbound socket
-/// cannot, in IPv6. What helps is `IPV6_FREEBIND`, `ip_nonlocal_bind`, or binding to the device.
-fn bind_to_master(env: &Env, ip: IpAddr) {
-    let to = SocketAddr::from((ip, 0));
-    assert_eq!(
-        errno(UdpSocket::bind(to)),
-        libc::EADDRNOTAVAIL,
-        "{ip}: a limit is gone"
-    );
-    assert_eq!(
-        errno(TcpListener::bind(to)),
-        libc::EADDRNOTAVAIL,
-        "{ip}: a limit is gone"
-    );
-
-    let new = || sys::socket(libc::AF_INET6, libc::SOCK_DGRAM, 0).unwrap();
-    let bound = |fd: OwnedFd, how: &str| {
-        sys::bind(&fd, &to.into()).unwrap_or_else(|e| panic!("bind to {ip}, {how}: {e}"));
-        expect_reachable(env, &fd.into(), ip);
-    };
-    let socket = new();
-    sys::set(&socket, libc::IPPROTO_IPV6, libc::IPV6_FREEBIND, 1).unwrap();
-    bound(socket, "IPV6_FREEBIND");
-    let socket = new();
-    sys::bind_to_device(&socket, env.dev).unwrap();
-    bound(socket, "SO_BINDTODEVICE");
-    env.sysctl("ipv6/ip_nonlocal_bind", "1");
-    bound(new(), "ip_nonlocal_bind");
-    env.sysctl("ipv6/ip_nonlocal_bind", "0");
-}
-
 pub fn explicit(env: &Env) {
-    if env.ip.is_ipv6() && env.mode == Mode::Down {
-        return bind_to_master(env, env.ip);
-    }
     let mut addresses = vec![env.ip];
     if env.ip.is_ipv4() {
         addresses.push(Ipv4Addr::new(127, 1, 2, 3).into());
@@ -82,9 +48,6 @@ pub fn explicit(env: &Env) {
 
 pub fn own_address(env: &Env) {
     let ip = env.add_address();
-    if ip.is_ipv6() {
-        return bind_to_master(env, ip);
-    }
     let socket = UdpSocket::bind((ip, 0)).unwrap();
     expect_reachable(env, &socket, ip);
 }

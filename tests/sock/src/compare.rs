@@ -3,7 +3,7 @@
 //! The same frames on `lo` and on the device, in one namespace, and what comes of them.
 
 use crate::{
-    env::{ip_batch, Check, Counters, Env},
+    env::{Check, Counters, Env},
     frame, msg,
     net::{checksum, errno, PATIENCE},
     sys::{self, Address},
@@ -266,12 +266,6 @@ impl Bench {
         };
         for device in ["all", "lo", env.dev] {
             env.sysctl(&format!("ipv4/conf/{device}/rp_filter"), "0");
-        }
-        // TCP's reset in answer to what came in through an L3 master goes out through it, even
-        // without a route, unless there are rules (ip_send_unicast_reply() and
-        // ip_route_output_key_hash_rcu() in net/ipv4). On lo it goes nowhere.
-        if from.is_ipv4() {
-            ip_batch(&format!("rule add to {from} prohibit\n"));
         }
         let [receiver, marker] = [(); 2].map(|()| UdpSocket::bind((any, 0)).unwrap());
         receiver.set_nonblocking(true).unwrap();

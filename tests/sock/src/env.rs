@@ -129,15 +129,6 @@ impl Env {
         }
     }
 
-    /// What to bind to so that localhost reaches it. An unbound socket cannot bind to an IPv6
-    /// address that is on L3 masters only.
-    pub fn bind_ip(&self) -> IpAddr {
-        if self.mode == Mode::Down && self.ip.is_ipv6() {
-            return Ipv6Addr::UNSPECIFIED.into();
-        }
-        self.ip
-    }
-
     /// The address that `add_address` adds.
     fn another_address(&self) -> IpAddr {
         if self.ip.is_ipv4() {

@@ -16,7 +16,7 @@ pub const MOMENT: Duration = Duration::from_millis(300);
 
 /// A listening socket and the address at which it is reached.
 pub fn listener(env: &Env) -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((env.bind_ip(), 0)).expect("cannot listen");
+    let listener = TcpListener::bind((env.ip, 0)).expect("cannot listen");
     let port = listener.local_addr().expect("no address").port();
     (listener, (env.ip, port).into())
 }
@@ -39,7 +39,7 @@ pub fn tcp_pair(env: &Env) -> (TcpStream, TcpStream) {
 
 /// A UDP socket and the address at which it is reached.
 pub fn udp(env: &Env) -> (UdpSocket, SocketAddr) {
-    let socket = UdpSocket::bind((env.bind_ip(), 0)).expect("cannot bind");
+    let socket = UdpSocket::bind((env.ip, 0)).expect("cannot bind");
     socket.set_read_timeout(Some(PATIENCE)).expect("no timeout");
     let port = socket.local_addr().expect("no address").port();
     (socket, (env.ip, port).into())

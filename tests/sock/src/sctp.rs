@@ -29,7 +29,7 @@ pub fn echo(env: &Env) {
     let (Some(client), Some(server)) = (open(env), open(env)) else {
         skip("the kernel has no SCTP");
     };
-    sys::bind(&server, &SocketAddr::from((env.bind_ip(), 0)).into()).unwrap();
+    sys::bind(&server, &SocketAddr::from((env.ip, 0)).into()).unwrap();
     sys::listen(&server).unwrap();
     let port = sys::name_of(&server).unwrap().port();
     sys::connect(&client, &SocketAddr::from((env.ip, port)).into()).unwrap();

@@ -7,7 +7,7 @@
 
 use crate::{random::Random, traffic};
 use guest::{
-    module,
+    ethtool, module,
     netns::NetNs,
     rtnl::{Qdisc, Rtnl},
     sys::{self, Address},
@@ -158,6 +158,12 @@ pub const OPERATIONS: &[Operation] = &[
         let mtu = r.pick(&[68, 1280, 1500, 9000, 65536, 70000]);
         let (mut rtnl, index) = w.device(r)?;
         rtnl.mtu(index, mtu)
+    }),
+    Operation("private flags", 8, |w, r| {
+        // l3-master and localhost; the latter only while it is down.
+        let flags = r.below(4) as u32;
+        let name = w.enter_and_name(r)?;
+        ethtool::set_private_flags(name, flags)
     }),
     Operation("qdisc netem", 5, |w, r| {
         let kind = Qdisc::Netem(

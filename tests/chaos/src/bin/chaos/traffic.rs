@@ -24,14 +24,6 @@ fn localhost(random: &mut Random) -> IpAddr {
     }
 }
 
-/// To bind to: an unbound socket cannot bind to an IPv6 address that is on L3 masters only.
-fn any(like: IpAddr) -> IpAddr {
-    match like {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    }
-}
-
 /// Both timeouts, as `connect()` minds that for sending.
 fn impatient(socket: &impl AsRawFd) -> Result<()> {
     // struct timeval
@@ -54,7 +46,7 @@ fn connection(ip: IpAddr, protocol: i32) -> Result<(TcpStream, TcpStream)> {
         Ok(socket)
     };
     let (client, server) = (open()?, open()?);
-    sys::bind(&server, &SocketAddr::new(any(ip), 0).into())?;
+    sys::bind(&server, &SocketAddr::new(ip, 0).into())?;
     sys::listen(&server)?;
     let port = sys::name_of(&server)?.port();
     sys::connect(&client, &SocketAddr::new(ip, port).into())?;
@@ -105,8 +97,8 @@ pub fn held(pair: &mut (TcpStream, TcpStream)) -> Result<()> {
 
 fn udp_pair(ip: IpAddr) -> Result<(UdpSocket, UdpSocket)> {
     let pair = (
-        UdpSocket::bind((any(ip), 0))?,
-        UdpSocket::bind((any(ip), 0))?,
+        UdpSocket::bind((ip, 0))?,
+        UdpSocket::bind((ip, 0))?,
     );
     impatient(&pair.1)?;
     pair.0.connect((ip, pair.1.local_addr()?.port()))?;

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a driver keeps for each namespace, its hooks, and what a hook sees of a packet.
+
+use super::{
+    check,
+    probe::find,
+    skbuff::packet, //
+};
+use crate::net::{
+    bindings,
+    context::{
+        Rtnl,
+        XmitContext, //
+    },
+    device::{
+        self,
+        Device,
+        Registering, //
+    },
+    link,
+    netfilter::{
+        Hook,
+        HookList,
+        Packet,
+        Point,
+        Verdict,
+        LAST, //
+    },
+    netns::PerNamespace,
+    route::{
+        Family,
+        Ipv4,
+        Ipv6,
+        Route, //
+    },
+    setup::{
+        LinkType,
+        Setup, //
+    },
+    skbuff::SkBuff,
+    stats::NoStats,
+};
+use core::marker::PhantomData;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    },
+};
+
+const NAME: &CStr = c"rust_lo_hooks";
+
+/// How much was made and dropped, for how many namespaces.
+static MADE: Atomic<u64> = Atomic::new(0);
+static DROPPED: Atomic<u64> = Atomic::new(0);
+/// Making it fails.
+static FAILS: Atomic<bool> = Atomic::new(false);
+
+/// What the hook has seen, and the device that it is to send by.
+static SEEN: Atomic<u64> = Atomic::new(0);
+static SEND_BY: Atomic<u32> = Atomic::new(0);
+
+/// Bits of [`SEEN`]; the index of the owner is above.
+const ROUTE: u64 = 1;
+const LOCAL: u64 = 2;
+const BY_OUTPUT: u64 = 4;
+const OWNER: u32 = 8;
+
+#[pin_data(PinnedDrop)]
+pub(super) struct Kept {
+    passed: Atomic<u64>,
+}
+
+#[pinned_drop]
+impl PinnedDrop for Kept {
+    fn drop(self: Pin<&mut Self>) {
+        DROPPED.add(1, Relaxed);
+    }
+}
+
+impl PerNamespace for Kept {
+    type Hooks = (Look<Ipv4>, Look<Ipv6>);
+
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            passed: Atomic::new(0),
+            _: {
+                if FAILS.load(Relaxed) {
+                    return Err(EBUSY);
+                }
+                MADE.add(1, Relaxed);
+            },
+        })
+    }
+}
+
+pub(super) struct Look<F>(PhantomData<F>);
+
+impl<F: Family> Hook<Kept> for Look<F> {
+    type Family = F;
+    const POINT: Point = Point::PostRouting;
+    const PRIORITY: i32 = LAST;
+
+    fn run(kept: &Kept, packet: &mut Packet<'_, F, Kept>) -> Verdict {
+        kept.passed.add(1, Relaxed);
+        let (output, ns, rcu) = (packet.output(), packet.namespace(), packet.rcu());
+        let mut seen = 0;
+        if let Some(route) = packet.route() {
+            seen |= ROUTE | if route.is_local() { LOCAL } else { 0 };
+            if let Some(owner) = route.owner(output, ns, rcu) {
+                seen |= u64::from(owner.index()) << OWNER;
+                if core::ptr::eq(owner, output) {
+                    seen |= BY_OUTPUT;
+                }
+            }
+        }
+        SEEN.store(seen, Relaxed);
+        let dev = ns.device(SEND_BY.load(Relaxed), rcu);
+        match dev.and_then(|dev| dev.downcast::<Hooked>()) {
+            Some(dev) => packet.send_by(dev),
+            None => return Verdict::Drop,
+        }
+        Verdict::Accept
+    }
+}
+
+pub(super) struct Hooked;
+
+#[vtable]
+impl device::Operations for Hooked {
+    type Private = ();
+    type Stats = NoStats;
+
+    fn setup(dev: &mut Setup<'_, Self>) {
+        dev.link_type(LinkType::Loopback).ethernet_header();
+    }
+
+    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff<'_>, _ctx: &XmitContext) {}
+}
+
+#[vtable]
+impl link::Operations for Hooked {
+    const KIND: &'static CStr = c"rust_lo_hooks";
+    type Guard = link::NoGuard;
+    type Namespace = Kept;
+
+    const OPS: link::OpsRef<Self> = {
+        static OPS: link::Ops<Hooked> = link::Ops::new();
+        link::OpsRef::new(&OPS)
+    };
+}
+
+type Links = Pin<KBox<link::Registration<Hooked>>>;
+
+fn links() -> Result<Links> {
+    for number in [&MADE, &DROPPED] {
+        number.store(0, Relaxed);
+    }
+    KBox::pin_init(link::Registration::new(), GFP_KERNEL)
+}
+
+/// Lets a packet with this route, or none, pass the hook of IPv4, or the one of IPv6. Says what the
+/// verdict was, and the device that the packet has then.
+fn pass(
+    kept: &Kept,
+    six: bool,
+    route: Option<&mut bindings::rtable>,
+    rtnl: &Rtnl,
+) -> Result<(u32, *mut bindings::net_device)> {
+    let ops = <<Kept as PerNamespace>::Hooks as HookList<Kept>>::ops(kept);
+    let ops = &ops[usize::from(six)];
+    let hook = ops.hook.ok_or(EINVAL)?;
+    let skb = packet(20)?;
+    // SAFETY: Zero is a valid value; `lo` and the namespace are static.
+    let mut state: bindings::nf_hook_state = unsafe { core::mem::zeroed() };
+    state.hook = ops.hooknum as u8;
+    state.pf = ops.pf;
+    state.out = find(c"lo", rtnl);
+    state.net = &raw mut bindings::init_net;
+    let _rcu = rcu::read_lock();
+    // SAFETY: The packet is ours; the route lives longer than it has it.
+    unsafe {
+        if let Some(route) = route {
+            (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst =
+                &raw mut *route as usize | super::skbuff::SKB_DST_NOREF;
+        }
+        let verdict = hook(ops.priv_, skb, &state);
+        let dev = (*skb)
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .dev;
+        (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst = 0;
+        drop(SkBuff::from_raw(skb));
+        Ok((verdict, dev))
+    }
+}
+
+#[kunit_tests(rust_lo_netfilter)]
+#[allow(unsafe_op_in_unsafe_fn)]
+mod tests {
+    use super::*;
+
+    /// Each namespace has its own from registration on, and it goes with that.
+    #[test]
+    fn kept_for_each_namespace() -> Result {
+        let links = links()?;
+        let made = MADE.load(Relaxed);
+        check!(made >= 1);
+        {
+            let rtnl = Rtnl::lock();
+            let dev = links.create(NAME, &rtnl)?;
+            let kept = dev.for_namespace(&rtnl).data();
+            kept.passed.store(7, Relaxed);
+            let again = dev.for_namespace(&rtnl).data();
+            check!(core::ptr::eq(kept, again));
+            check!(again.passed.load(Relaxed), 7);
+        }
+        check!(DROPPED.load(Relaxed), 0);
+        drop(links);
+        check!((MADE.load(Relaxed), DROPPED.load(Relaxed)), (made, made));
+        Ok(())
+    }
+
+    /// If it cannot be made nothing is registered.
+    #[test]
+    fn cannot_be_kept() -> Result {
+        FAILS.store(true, Relaxed);
+        let failed = links().err();
+        FAILS.store(false, Relaxed);
+        check!(failed, Some(EBUSY));
+        check!((MADE.load(Relaxed), DROPPED.load(Relaxed)), (0, 0));
+        drop(links()?);
+        Ok(())
+    }
+
+    /// Hooks are there once, whoever asks how often, and are gone after their driver.
+    #[test]
+    fn hooked_once() -> Result {
+        for forgotten in [false, true] {
+            let links = links()?;
+            {
+                let rtnl = Rtnl::lock();
+                let dev = links.create(NAME, &rtnl)?;
+                let here = dev.for_namespace(&rtnl);
+                here.unhook();
+                here.hook()?;
+                here.hook()?;
+                if !forgotten {
+                    here.unhook();
+                    here.unhook();
+                }
+            }
+            drop(links);
+            check!(DROPPED.load(Relaxed), MADE.load(Relaxed));
+        }
+        Ok(())
+    }
+
+    /// A route is looked at as what it is, or not at all.
+    #[test]
+    fn routes() -> Result {
+        let links = links()?;
+        let rtnl = Rtnl::lock();
+        let dev = links.create(NAME, &rtnl)?;
+        let kept = dev.for_namespace(&rtnl).data();
+        // SAFETY: `lo` lives as long as the namespace, which is static.
+        let lo = unsafe { (*find(c"lo", &rtnl)).ifindex } as u64;
+        let index = u64::from(dev.index());
+        // SAFETY: Zero is a valid value of both.
+        let (mut ops, mut route): (bindings::dst_ops, bindings::rtable) =
+            unsafe { (core::mem::zeroed(), core::mem::zeroed()) };
+        let local = bindings::RTN_LOCAL as u16;
+        SEND_BY.store(0, Relaxed);
+
+        pass(kept, false, None, &rtnl)?;
+        check!(SEEN.load(Relaxed), 0);
+        for (family, type_, iif, seen) in [
+            (
+                bindings::AF_INET,
+                local,
+                index,
+                ROUTE | LOCAL | index << OWNER,
+            ),
+            (
+                bindings::AF_INET,
+                local,
+                lo,
+                ROUTE | LOCAL | BY_OUTPUT | lo << OWNER,
+            ),
+            (bindings::AF_INET, local, 0, ROUTE | LOCAL),
+            (bindings::AF_INET, 1, 0, ROUTE),
+            // No such device.
+            (bindings::AF_INET, local, 1 << 30, ROUTE | LOCAL),
+            (bindings::AF_INET6, local, index, 0),
+            (0, local, index, 0),
+        ] {
+            ops.family = family as u16;
+            route.dst.ops = &raw mut ops;
+            route.rt_type = type_;
+            route.rt_iif = iif as c_int;
+            pass(kept, false, Some(&mut route), &rtnl)?;
+            check!(SEEN.load(Relaxed), seen);
+        }
+        // As a bridge does it.
+        ops.family = bindings::AF_INET as u16;
+        pass(kept, true, Some(&mut route), &rtnl)?;
+        check!(SEEN.load(Relaxed), 0);
+        check!(kept.passed.load(Relaxed), 9);
+        Ok(())
+    }
+
+    /// A packet goes by the device that the hook has chosen, and as it has decided.
+    #[test]
+    fn sent_by() -> Result {
+        let links = links()?;
+        let rtnl = Rtnl::lock();
+        let dev = links.create(NAME, &rtnl)?;
+        let kept = dev.for_namespace(&rtnl).data();
+        for six in [false, true] {
+            SEND_BY.store(dev.index(), Relaxed);
+            check!(
+                pass(kept, six, None, &rtnl)?,
+                (bindings::NF_ACCEPT, dev.as_raw())
+            );
+            SEND_BY.store(0, Relaxed);
+            check!(
+                pass(kept, six, None, &rtnl)?,
+                (bindings::NF_DROP, core::ptr::null_mut())
+            );
+        }
+        Ok(())
+    }
+}
