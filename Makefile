@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test deb deb-test test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -135,10 +135,11 @@ fmt-check:
 	@qemu/root run -- rustfmt --check $(RUST_FILES)
 	@qemu/root run -- cargo fmt --all --check
 
-# Of what needs no kernel.
+# Of what needs no kernel, and whether what tests the tests fits.
 unit:
 	@qemu/root run -- cargo test --quiet --workspace
 	@tests/mutants/run --check
+	@tests/release/test
 
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
@@ -183,6 +184,11 @@ deb:
 
 deb-test: deb
 	@debian/test
+
+# What README.md prints and takes too long for .ci/run. STEPS of them, or all.
+release-check: STEPS =
+release-check:
+	@tests/release/run $(STEPS)
 
 # The KUnit tests of the abstractions, when the module is loaded.
 kunit: debug-kernel
@@ -286,6 +292,8 @@ help:
 	@echo '  shell             an interactive shell'
 	@echo '  test              all tests'
 	@echo '  deb-test          install, boot, upgrade, sign and purge the package, in a fresh Debian (an hour)'
+	@echo '  release-check     all that README.md prints and .ci/run does not run (half a day): carries on where it was'
+	@echo '                    ended, writes its table in docs/testing.md; STEPS="NAME..." is only these'
 	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
 	@echo '  fuzz              COUNT=100000 rtnetlink messages (SEED=N for those of an earlier run)'
 	@echo '  test-debug        the tests of rust_lo on a kernel with KASAN, lockdep, kmemleak and more'
