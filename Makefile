@@ -135,10 +135,11 @@ fmt-check:
 	@qemu/root run -- rustfmt --check $(RUST_FILES)
 	@qemu/root run -- cargo fmt --all --check
 
-# Of what needs no kernel, and whether what tests the tests fits.
+# Of what needs no kernel, and whether README.md, the mutants and their like fit.
 unit:
 	@qemu/root run -- cargo test --quiet --workspace
 	@tests/mutants/run --check
+	@tests/readme/check
 	@tests/release/test
 
 shellcheck:
@@ -318,7 +319,7 @@ help:
 	@echo '  clippy            lint the Rust sources'
 	@echo '  clippy-debug      the module for the debug kernel, with its KUnit tests'
 	@echo '  shellcheck        lint the scripts'
-	@echo '  unit              unit tests of the tools'
+	@echo '  unit              unit tests of the tools, and whether tests run what README.md prints'
 	@echo 'Other:'
 	@echo '  rust-analyzer     rust-project.json for editors'
 	@echo '  update            look for a newer stock kernel now (else once a day)'
