@@ -116,6 +116,7 @@ use()
 	batch "$NS" <<- EOF
 		link add lo2 type rust_lo
 		link set lo2 up
+		link add lo3 type rust_lo
 		link add vrf1 type vrf table 10
 		link set vrf1 up
 	EOF
@@ -159,10 +160,14 @@ use()
 			check "up" ip -n "$NS" link set lo1 up
 			;;
 		*' master vrf1')
-			check "up again" ip -n "$NS" link set lo2 up
 			check "an address" ip -n "$NS" address add 192.0.2.2/32 dev lo2
-			check "ping in the VRF" in_ns "$NS" ping -n -q -c 1 -W 5 -I vrf1 192.0.2.2
+			grown "$NS" lo2 in_ns "$NS" ping -n -q -c 1 -W 5 -I vrf1 192.0.2.2
 			;;
+		*' localhost off')
+			check "up" ip -n "$NS" link set lo3 up
+			equal "its addresses" "" "$(ip -n "$NS" -o address show dev lo3)"
+			;;
+		*' l3-master on') matches "the route" ' dev lo1 ' "$(ip -n "$NS" route get 127.66.0.1)" ;;
 		'tools/rust-lo prefer '*)
 			pings lo1 127.0.0.1
 			pings lo1 ::1
