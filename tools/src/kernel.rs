@@ -2,13 +2,12 @@
 
 //! The conversation with the kernel: what it says about a namespace, and the changes it is asked for.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::NetlinkBuffer;
-use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr};
+use netlink_sys::protocols::NETLINK_ROUTE;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::netlink::{reason, Netlink, Reply};
 use crate::plan::Step;
 use crate::requests::{prefix, prefix_metric, requests};
 use crate::state::*;
@@ -40,15 +39,9 @@ pub struct Snapshot {
     pub obstacles: Vec<(Dev, String)>,
 }
 
-/// A connection to the kernel, in the namespace it was made in.
+/// The kernel, as it is asked about devices, routes and addresses.
 pub struct Kernel {
-    socket: Socket,
-    sequence: u32,
-}
-
-struct Reply {
-    kind: u16,
-    payload: Vec<u8>,
+    netlink: Netlink,
 }
 
 /// A route as dumped.
@@ -113,116 +106,16 @@ impl<'a> Dumped<'a> {
     }
 }
 
-/// The reason the kernel gives, in words.
-fn reason(code: i32) -> String {
-    match code {
-        1 => "not permitted: this needs CAP_NET_ADMIN".into(),
-        _ => {
-            let text = io::Error::from_raw_os_error(code).to_string();
-            text.split(" (os error").next().unwrap_or_default().into()
-        }
-    }
-}
-
-fn broken(error: impl std::fmt::Display) -> Error {
-    Error::about("netlink", error)
-}
-
 impl Kernel {
     /// Connects to the kernel.
     pub fn connect() -> Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE).map_err(broken)?;
-        socket.bind_auto().map_err(broken)?;
-        socket.connect(&SocketAddr::new(0, 0)).map_err(broken)?;
-        // Both only make answers shorter; old kernels lack them.
-        let _ = socket.set_netlink_get_strict_chk(true);
-        let _ = socket.set_cap_ack(true);
-        Ok(Self {
-            socket,
-            sequence: 0,
-        })
-    }
-
-    fn number(&mut self, request: Request) -> (u32, Vec<u8>) {
-        self.sequence += 1;
-        (self.sequence, request.finish(self.sequence))
-    }
-
-    /// Receives one datagram; calls `each` with type, flags, sequence number and payload of its messages.
-    fn receive(&self, mut each: impl FnMut(u16, u16, u32, &[u8])) -> Result<()> {
-        let (datagram, _) = loop {
-            match self.socket.recv_from_full() {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                other => break other.map_err(broken)?,
-            }
-        };
-        let mut rest = &datagram[..];
-        while rest.len() >= 16 {
-            let message = NetlinkBuffer::new_checked(rest).map_err(broken)?;
-            each(
-                message.message_type(),
-                message.flags(),
-                message.sequence_number(),
-                message.payload(),
-            );
-            rest = rest
-                .get((message.length() as usize).next_multiple_of(4)..)
-                .unwrap_or(&[]);
-        }
-        Ok(())
-    }
-
-    /// Sends one request; its replies, or the error number.
-    fn ask(&mut self, request: Request) -> Result<std::result::Result<Vec<Reply>, i32>> {
-        let (sequence, bytes) = self.number(request);
-        self.socket.send(&bytes, 0).map_err(broken)?;
-        let mut replies = Vec::new();
-        let (mut end, mut interrupted) = (None, false);
-        while end.is_none() {
-            self.receive(|kind, flags, seq, payload| {
-                if seq != sequence {
-                    return;
-                }
-                let code = || {
-                    payload
-                        .get(..4)
-                        .map_or(0, |b| -i32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
-                };
-                if kind == NLMSG_ERROR || kind == NLMSG_DONE {
-                    end = end.or(Some(code()));
-                } else {
-                    replies.push(Reply {
-                        kind,
-                        payload: payload.to_vec(),
-                    });
-                }
-                interrupted |= flags & NLM_F_DUMP_INTR != 0;
-            })?;
-        }
-        Ok(match end {
-            Some(0) | None if interrupted => Err(EINTR),
-            Some(0) | None => Ok(replies),
-            Some(code) => Err(code),
-        })
-    }
-
-    /// Asks for all objects of a sort; again if they changed meanwhile.
-    fn dump(&mut self, request: impl Fn() -> Request) -> Result<Vec<Reply>> {
-        for _ in 0..50 {
-            match self.ask(request())? {
-                Ok(replies) => return Ok(replies),
-                Err(EINTR | EAGAIN) => std::thread::sleep(std::time::Duration::from_millis(2)),
-                // No such family or table: nothing there.
-                Err(2 | 95 | 97) => return Ok(Vec::new()),
-                Err(code) => return Err(broken(reason(code))),
-            }
-        }
-        Err(broken("the tables do not stop changing"))
+        let netlink = Netlink::open(NETLINK_ROUTE)?;
+        Ok(Self { netlink })
     }
 
     /// All devices.
     pub fn links(&mut self) -> Result<Vec<Link>> {
-        let replies = self.dump(|| {
+        let replies = self.netlink.dump(|| {
             Request::new(RTM_GETLINK, DUMP, &[0; 16])
                 .attr_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
         })?;
@@ -261,7 +154,9 @@ impl Kernel {
         };
         fixed[0] = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         fixed[1] = 8 * bytes.len() as u8;
-        let replies = self.ask(Request::new(RTM_GETROUTE, 0, &fixed).attr(RTA_DST, &bytes))?;
+        let replies = self
+            .netlink
+            .ask(Request::new(RTM_GETROUTE, 0, &fixed).attr(RTA_DST, &bytes))?;
         let dev = |reply: &Reply| Attrs::read(reply.payload.get(12..)?).u32(RTA_OIF);
         Ok(replies.ok().and_then(|r| r.iter().find_map(dev)))
     }
@@ -270,15 +165,17 @@ impl Kernel {
         let mut fixed = [0; 12];
         fixed[0] = family;
         fixed[4] = table;
-        self.dump(|| Request::new(RTM_GETROUTE, DUMP, &fixed))
+        self.netlink
+            .dump(|| Request::new(RTM_GETROUTE, DUMP, &fixed))
     }
 
     /// How things stand.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         let v4 = self.routes(AF_INET, TABLE_LOCAL as u8)?;
         let v6 = self.routes(AF_INET6, 0)?;
-        let addresses =
-            self.dump(|| Request::new(RTM_GETADDR, DUMP, &[AF_INET6, 0, 0, 0, 0, 0, 0, 0]))?;
+        let addresses = self
+            .netlink
+            .dump(|| Request::new(RTM_GETADDR, DUMP, &[AF_INET6, 0, 0, 0, 0, 0, 0, 0]))?;
 
         let v4 = v4
             .iter()
@@ -346,14 +243,14 @@ impl Kernel {
     pub fn apply(&mut self, steps: &[Step]) -> Result<Option<Refused>> {
         let (mut bytes, mut numbers) = (Vec::new(), Vec::new());
         for request in steps.iter().flat_map(requests) {
-            let (number, message) = self.number(request);
+            let (number, message) = self.netlink.number(request);
             bytes.extend(message);
             numbers.push(number);
         }
-        self.socket.send(&bytes, 0).map_err(broken)?;
+        self.netlink.send(&bytes)?;
         let mut refused: Option<Refused> = None;
         while !numbers.is_empty() {
-            self.receive(|kind, _, sequence, payload| {
+            self.netlink.receive(|kind, _, sequence, payload| {
                 let Some(at) = numbers.iter().position(|n| *n == sequence) else {
                     return;
                 };

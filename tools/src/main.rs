@@ -6,6 +6,7 @@ mod change;
 mod error;
 mod json;
 mod kernel;
+mod netlink;
 mod netns;
 mod plan;
 mod prefer;
