@@ -25,6 +25,7 @@ ns2=$ns-2
 dir=$(mktemp -d)
 dev=rust_lo0
 other=rust_lo1
+bound=()
 number=0
 failed=0
 
@@ -32,7 +33,8 @@ cleanup() {
 	# A signal may come to what was just forked, before it has become another program: it would
 	# run this as well.
 	[[ $BASHPID == "$$" ]] || return 0
-	[[ -n ${helper:-} ]] && kill "$helper" 2>/dev/null
+	# shellcheck disable=SC2086 # none or one
+	kill ${helper:-} "${bound[@]}" 2>/dev/null
 	ip netns del "$ns" 2>/dev/null
 	ip netns del "$ns2" 2>/dev/null
 	rm -rf "$dir"
@@ -164,6 +166,62 @@ for line in sys.stdin:
         print("failed:", line.strip(), repr(e), flush=True)
 EOF
 
+# Sockets that are bound to lo, each given as PROTOCOL/ADDRESS/PORT. They send back what they get, and the address it
+# came from.
+cat >"$dir/bound.py" <<'EOF'
+import socket, sys, threading
+
+def answer(data, peer):
+    return data + b" " + peer[0].removeprefix("::ffff:").encode()
+
+def tcp(s):
+    s.listen()
+    while True:
+        conn, peer = s.accept()
+        conn.sendall(answer(conn.recv(100), peer))
+        conn.close()
+
+def udp(s):
+    while True:
+        data, peer = s.recvfrom(100)
+        s.sendto(answer(data, peer), peer)
+
+def raw(s):
+    while True:
+        data, peer = s.recvfrom(100)
+        s.sendto(answer(data[20:], peer), peer)
+
+KINDS = {"tcp": (tcp, socket.SOCK_STREAM), "udp": (udp, socket.SOCK_DGRAM), "raw": (raw, socket.SOCK_RAW)}
+
+for spec in sys.argv[1:]:
+    protocol, address, port = spec.split("/")
+    serve, kind = KINDS[protocol]
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind, int(port) if protocol == "raw" else 0)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    s.bind((address, int(port)))
+    threading.Thread(target=serve, args=(s,)).start()
+print("ready", flush=True)
+EOF
+
+# Their client: prints the address that it had for each of them, or none.
+cat >"$dir/client.py" <<'EOF'
+import socket, sys
+
+for spec in sys.argv[2:]:
+    protocol, address, port = spec.replace("::ffff:", "").split("/")
+    kind = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "raw": socket.SOCK_RAW}[protocol]
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind, int(port) if protocol == "raw" else 0)
+    s.settimeout(int(sys.argv[1]))
+    try:
+        s.connect((address, int(port)))
+        s.send(b"hello")
+        data = s.recv(100)[20 if protocol == "raw" else 0:].decode().split()
+        print(spec, data[1] if data[0] == "hello" else data)
+    except OSError:
+        print(spec, "none")
+EOF
+
 # ask WHAT: the helper's answer is ok
 ask() {
 	local answer
@@ -181,7 +239,7 @@ fi
 command -v python3 >/dev/null || skip "no python3"
 
 echo "KTAP version 1"
-echo "1..52"
+echo "1..83"
 
 ip netns add "$ns"
 ip -n "$ns" link set lo up
@@ -359,13 +417,121 @@ done
 ok $wrong "two at the same time do not get into each other's way"
 ip -n "$ns" link del "$other"
 
+# --- sockets that are bound to lo -------------------------------------------------------------------------------
+
+# bind_to_lo SPEC...: such sockets, until unbind
+bind_to_lo() {
+	local ready
+	exec {ready}< <(exec ip netns exec "$ns" python3 "$dir/bound.py" "$@")
+	bound+=($!)
+	read -r -t 60 -u "$ready" _ || say "not all of these are there: $*"
+	exec {ready}<&-
+}
+unbind() {
+	kill "${bound[@]}"
+	# They are no children of this shell for every version of it.
+	while kill -0 "${bound[@]}" 2>/dev/null; do sleep 0.1; done
+	bound=()
+}
+# clients SPEC...: what they are answered
+clients() { in_ns python3 "$dir/client.py" "${KSFT_MACHINE_SLOW:+1}2" "$@"; }
+# kept: the addresses that have routes for this
+kept() { ip -n "$ns" route show table local proto 127 dev lo | awk '{ printf "%s%s", sep, $2; sep = " " }'; }
+
+# Sockets of IPv6 may have addresses of IPv4.
+left=(tcp/127.0.0.53/53 udp/127.0.0.53/53 tcp/::ffff:127.0.0.54/53 udp/::ffff:127.0.0.54/53 raw/127.0.0.55/253)
+deaf=(udp/0.0.0.0/67 udp/127.0.0.1/323 tcp/::/22 raw/::/58 tcp/::1/5432 udp/::1/53)
+about_left="left with lo: 127.0.0.53 (tcp 53, udp 53), 127.0.0.54 (tcp 53, udp 53), 127.0.0.55 (raw 253)"
+about_deaf="rust-lo: $dev: sockets bound to lo hear nothing of it:"
+bind_to_lo "${left[@]}"
+answers=$(printf '%s 127.0.0.1\n' "${left[@]}")
+same "sockets bound to lo answer before" "$answers" "$(clients "${left[@]}")"
+same "prefer -6 has nothing to leave" "$dev: preferred" "$(rlo -6 prefer "$dev" 2>&1)"
+rlo unprefer "$dev" >/dev/null
+same "prefer leaves their addresses with lo, and says so" "$dev: preferred; $about_left" "$(rlo prefer "$dev" 2>&1)"
+lo0=$(packets lo) dev0=$(packets "$dev")
+same "they answer, and see the addresses they saw" "$answers" "$(clients "${left[@]}")"
+((lo0 < $(packets lo) && dev0 == $(packets "$dev")))
+ok $? "... over lo"
+lo0=$(packets lo)
+ask old && ask new && ((lo0 == $(packets lo)))
+ok $? "all the rest goes through $dev"
+want="127.0.0.0/8 dev $dev order $dev lo preferred $dev
+127.0.0.1 dev $dev order $dev lo preferred $dev
+::1 dev $dev order $dev lo preferred $dev
+127.0.0.53 dev lo order lo kept
+127.0.0.54 dev lo order lo kept
+127.0.0.55 dev lo order lo kept"
+same "status shows them" "$want" "$(rlo status)"
+with_kept=$(tables)
+same "prefer again says the same" "$dev: already preferred; $about_left" "$(rlo prefer "$dev" 2>&1)"
+same "... and changes nothing" "$with_kept" "$(tables)"
+
+ip -n "$ns" addr add 127.0.0.56/32 dev lo
+later=(udp/127.0.0.56/53 udp/127.0.0.57/53)
+bind_to_lo "${later[@]}"
+same "of those that come later one answers at an address of lo's own" "udp/127.0.0.56/53 127.0.0.56
+udp/127.0.0.57/53 none" "$(clients "${later[@]}")"
+same "prefer again finds them" "$dev: preferred; $about_left, 127.0.0.56 (udp 53), 127.0.0.57 (udp 53)" \
+	"$(rlo prefer "$dev" 2>&1)"
+same "... so that they answer" "udp/127.0.0.56/53 127.0.0.56
+udp/127.0.0.57/53 127.0.0.1" "$(clients "${later[@]}")"
+same "where lo has a route as long none is added" "127.0.0.53 127.0.0.54 127.0.0.55 127.0.0.57" "$(kept)"
+unbind
+same "what was left with lo stays there while they are away" \
+	"$dev: already preferred; left with lo: 127.0.0.53, 127.0.0.54, 127.0.0.55, 127.0.0.57" "$(rlo prefer "$dev" 2>&1)"
+bind_to_lo "${left[@]}"
+same "... and they answer when they are back" "$answers" "$(clients "${left[@]}")"
+
+ip -n "$ns" link add "$other" type rust_lo
+ip -n "$ns" link set "$other" up
+sleep 0.2
+first=$(tables)
+rlo prefer "$other" >/dev/null
+same "they answer when another device is preferred as well" "$answers" "$(clients "${left[@]}")"
+rlo unprefer "$other" >/dev/null
+same "unprefer of that one gives back what was before" "$first" "$(tables)"
+rlo prefer "$other" >/dev/null
+same "unprefer of the first says what is still left" \
+	"$dev: no longer preferred; left with lo: 127.0.0.53, 127.0.0.54, 127.0.0.55, 127.0.0.57" "$(rlo unprefer "$dev")"
+same "... and they answer" "$answers" "$(clients "${left[@]}")"
+same "unprefer of the last says nothing of the kind" "$other: no longer preferred" "$(rlo unprefer "$other")"
+ip -n "$ns" link del "$other"
+ip -n "$ns" addr del 127.0.0.56/32 dev lo
+same "... and all is as before" "$before" "$(tables)"
+
+bind_to_lo "${deaf[@]}"
+same "prefer warns of those that it cannot spare" \
+	"$about_deaf 0.0.0.0 (udp 67), 127.0.0.1 (udp 323), :: (raw 58, tcp 22), ::1 (tcp 5432, udp 53)
+$dev: preferred; $about_left" "$(rlo prefer "$dev" 2>&1)"
+same "... with -4 of those that IPv4 is missing to" "$about_deaf 0.0.0.0 (udp 67), 127.0.0.1 (udp 323), :: (tcp 22)" \
+	"$(rlo -4 prefer "$dev" 2>&1 >/dev/null)"
+same "... with -6 of the others" "$about_deaf :: (raw 58, tcp 22), ::1 (tcp 5432, udp 53)" \
+	"$(rlo -6 prefer "$dev" 2>&1 >/dev/null)"
+# json EXPRESSION: a Python expression of the output j
+json() { python3 -c "import json, sys; j = json.load(sys.stdin); print($1)"; }
+same "-j prefer says what is left" "127.0.0.53 ['tcp 53', 'udp 53']
+127.0.0.54 ['tcp 53', 'udp 53']
+127.0.0.55 ['raw 253']" "$(rlo -j prefer "$dev" 2>/dev/null |
+	json "*(l['dst'] + ' ' + str(l['sockets']) for l in j[0]['left']), sep='\n'")"
+same "-j status shows what is kept" "127.0.0.53 lo ['lo'] [] True" "$(rlo -j status | json '*j[3].values()')"
+same "prefer --all leaves nothing with lo" "$about_deaf 0.0.0.0 (udp 67), 127.0.0.1 (udp 323), \
+127.0.0.53 (tcp 53, udp 53), 127.0.0.54 (tcp 53, udp 53), 127.0.0.55 (raw 253), \
+:: (raw 58, tcp 22), ::1 (tcp 5432, udp 53)
+$dev: preferred" "$(rlo prefer --all "$dev" 2>&1)"
+same "... so that they do not answer" "$(printf '%s none\n' "${left[@]}")" "$(clients "${left[@]}")"
+same "... and is as if there were no such sockets" "$preferred" "$(tables)"
+rlo prefer "$dev" >/dev/null 2>&1
+same "prefer without it leaves their addresses with lo again" "$with_kept" "$(tables)"
+rlo unprefer "$dev" >/dev/null
+same "... and unprefer takes it back" "$before" "$(tables)"
+unbind
+
 # --- options and errors -----------------------------------------------------------------------------------------
 
-# json FILTER: a Python expression of the output j
-json() { python3 -c "import json, sys; j = json.load(sys.stdin); print($1)"; }
-same "-j status is JSON" "::1 lo ['lo', '$dev'] [] False" \
+same "-j status is JSON" "::1 lo ['lo', '$dev'] [] False False" \
 	"$(rlo -j status "$dev" | json '*j[2].values()')"
-same "-j prefer is JSON" "[{'dev': '$dev', 'changed': True}]" "$(rlo -j prefer "$dev" | json j)"
+same "-j prefer is JSON" "[{'dev': '$dev', 'changed': True, 'left': []}]" "$(rlo -j prefer "$dev" | json j)"
 same "-n takes a path and a process" "$(rlo status)
 $(rlo status)" "$("$tool" status -n "/run/netns/$ns"
 	"$tool" status -n "$helper")"
@@ -417,4 +583,4 @@ ip -n "$ns2" link set lo up
 fails "nobody would carry localhost" 1 "rust-lo: lo: plain0 is down*" "$tool" -n "$ns2" unprefer lo
 
 say "Totals: pass:$((number - failed)) fail:$failed"
-((failed == 0 && number == 52))
+((failed == 0 && number == 83))

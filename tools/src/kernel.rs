@@ -177,13 +177,14 @@ impl Kernel {
             .netlink
             .dump(|| Request::new(RTM_GETADDR, DUMP, &[AF_INET6, 0, 0, 0, 0, 0, 0, 0]))?;
 
-        let v4 = v4
+        let (kept4, v4) = v4
             .iter()
             .filter_map(|r| Dumped::read(r, AF_INET)?.route4())
-            .collect();
+            .partition(Route4::is_kept);
         let mut addresses: Vec<Addr6> = addresses.iter().filter_map(read_addr6).collect();
         let mut state = State {
             v4,
+            kept4,
             ..State::default()
         };
         let mut obstacles = Vec::new();

@@ -11,12 +11,14 @@ mod netns;
 mod plan;
 mod prefer;
 mod requests;
+mod sockets;
 mod state;
 mod status;
 mod uapi;
 mod wire;
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use clap::{arg, ArgMatches, Command};
@@ -24,6 +26,7 @@ use clap::{arg, ArgMatches, Command};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::prefer::{Families, Outcome};
+use crate::sockets::Bound;
 
 const HELP: &str = "\
 With lo and a rust_lo device up in one namespace, both have local routes for 127.0.0.0/8 and ::1, and the first wins: \
@@ -40,11 +43,19 @@ preferred, because it was up before lo, unprefer puts it behind the others.
 Preferred devices form a stack: `prefer B` while A is preferred puts B before A; `unprefer B` then leaves A first, and \
 `unprefer A` while B is first changes only what comes after B.
 
-Setting DEV down takes ::1 off it, so prefer it again when it is up again. All changes of a command are one message to \
-the kernel, carried out whole even if rust-lo is killed; if the kernel refuses a part, the rest is undone.
+A socket that is bound to the device lo (SO_BINDTODEVICE), as those of systemd-resolved at 127.0.0.53, hears nothing \
+that comes by another one. So prefer looks for such sockets (TCP, UDP, raw) and leaves their addresses with lo, by \
+routes `local ADDRESS dev lo proto 127`, which are longer than DEV's, and says which; where lo has a route as long \
+already, none is added. prefer again finds those that came later. The routes go when the last preferred device is \
+unpreferred; prefer --all takes them away at once, and leaves nothing with lo. For 127.0.0.1 and ::1 there is no longer \
+route, and an unspecified address is none to leave: of sockets bound to lo there prefer says that they will hear nothing.
+
+Setting DEV or lo down takes ::1 off it, and the routes with it that prefer added, so prefer DEV again when it is up \
+again. All changes of a command are one message to the kernel, carried out whole even if rust-lo is killed; if the \
+kernel refuses a part, the rest is undone.
 
 status shows for each destination the device that carries it now, the order of the devices that have a route for it, \
-and which of them are preferred.
+and which of them are preferred; also the addresses kept for sockets bound to lo.
 
 Exit status: 0 if all is as wanted, 1 if not, 2 for wrong usage.";
 
@@ -72,6 +83,7 @@ fn cli() -> Command {
         .subcommand(
             Command::new("prefer")
                 .about("Put DEV first for 127.0.0.0/8 and ::1")
+                .arg(arg!(--all).help("Leave nothing with lo, whatever sockets are bound to it"))
                 .arg(dev(kind)),
         )
         .subcommand(
@@ -100,7 +112,8 @@ fn run(args: &ArgMatches) -> Result<String> {
     let about = |e: Error| dev.map_or(Error(e.to_string()), |dev| Error::about(dev, &e));
     match (command, dev) {
         ("prefer", Some(dev)) => {
-            let outcome = prefer::prefer(&mut kernel, dev, families).map_err(about)?;
+            let outcome =
+                prefer::prefer(&mut kernel, dev, families, sub.get_flag("all")).map_err(about)?;
             Ok(report(
                 json,
                 dev,
@@ -141,10 +154,26 @@ fn report(json: bool, dev: &str, outcome: &Outcome, [same, changed]: [&str; 2]) 
         let fields = [
             ("dev", json::string(dev)),
             ("changed", outcome.changed.to_string()),
+            ("left", json::array(outcome.left.iter().map(left))),
         ];
         return json::array([json::object(&fields)].into_iter()) + "\n";
     }
-    format!("{dev}: {}\n", if outcome.changed { changed } else { same })
+    let mut text = format!("{dev}: {}", if outcome.changed { changed } else { same });
+    if !outcome.left.is_empty() {
+        let left = outcome.left.iter();
+        let left: Vec<_> = left.map(|(a, s)| prefer::at((*a).into(), s)).collect();
+        text += &format!("; left with {}: {}", outcome.loopback, left.join(", "));
+    }
+    text + "\n"
+}
+
+/// An address that was left with the loopback device, as JSON.
+fn left((address, sockets): &(Ipv4Addr, Vec<Bound>)) -> String {
+    let sockets = sockets.iter().map(|s| json::string(&s.port()));
+    json::object(&[
+        ("dst", json::string(&address.to_string())),
+        ("sockets", json::array(sockets)),
+    ])
 }
 
 fn main() -> ExitCode {

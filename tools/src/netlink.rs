@@ -126,12 +126,17 @@ impl Netlink {
 
     /// Asks for all objects of a sort; again if they changed meanwhile.
     pub fn dump(&mut self, request: impl Fn() -> Request) -> Result<Vec<Reply>> {
+        // No such family or table: nothing there.
+        Ok(self.dump_known(request)?.unwrap_or_default())
+    }
+
+    /// The same, or nothing if the kernel does not know the sort.
+    pub fn dump_known(&mut self, request: impl Fn() -> Request) -> Result<Option<Vec<Reply>>> {
         for _ in 0..50 {
             match self.ask(request())? {
-                Ok(replies) => return Ok(replies),
+                Ok(replies) => return Ok(Some(replies)),
                 Err(EINTR | EAGAIN) => std::thread::sleep(std::time::Duration::from_millis(2)),
-                // No such family or table: nothing there.
-                Err(2 | 95 | 97) => return Ok(Vec::new()),
+                Err(2 | 95 | 97) => return Ok(None),
                 Err(code) => return Err(broken(reason(code))),
             }
         }

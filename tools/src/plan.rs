@@ -4,6 +4,9 @@
 //!
 //! The way back from any state is the plan from there to the state before: [`plan`] is its own inverse.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::sockets::Bound;
 use crate::state::{Addr6, Dev, Mark6, Route4, State, LOOPBACK};
 
 /// One change the kernel makes in one go.
@@ -15,6 +18,10 @@ pub enum Step {
     Prepend4(Route4),
     /// Add this route behind those with the same key.
     Append4(Route4),
+    /// Add this route, which leaves an address with the loopback device.
+    Keep4(Route4),
+    /// Remove it.
+    Unkeep4(Route4),
     /// Remove ::1 from a device, and with it its route.
     Del6(Addr6),
     /// Add ::1 to a device; its route comes last.
@@ -25,11 +32,36 @@ pub enum Step {
     Unmark6(Mark6),
 }
 
-/// `state` with `dev` first for everything it has an IPv4 route for.
-pub fn prefer4(state: &State, dev: Dev) -> State {
+/// The addresses to be left with the loopback device, as sockets that are bound to it have them: inside 127.0.0.0/8, but
+/// for 127.0.0.1, without which there would be nothing to prefer a device for.
+pub fn left4(sockets: &[Bound]) -> Vec<Ipv4Addr> {
+    let mut left = Vec::new();
+    for socket in sockets {
+        match socket.address {
+            IpAddr::V4(a) if a.is_loopback() && a != Ipv4Addr::LOCALHOST => left.push(a),
+            _ => {}
+        }
+    }
+    left.sort();
+    left.dedup();
+    left
+}
+
+/// `state` with `dev` first for everything it has an IPv4 route for, but for addresses of the loopback device that are
+/// in `left`. Other addresses are not left with it any more.
+pub fn prefer4(state: &State, dev: Dev, left: &[Ipv4Addr]) -> State {
     let mut goal = state.clone();
+    let lo_has = |dst| {
+        let own = state.route4(dst, false);
+        own.filter(|r| left.contains(&dst) && r.dev == LOOPBACK)
+    };
     for key in state.keys() {
         let mut group = state.group(key);
+        if key.1 == 32 && lo_has(key.0).is_some() {
+            group.retain(|r| !r.is_mark());
+            goal.set_group(key, group);
+            continue;
+        }
         let Some(own) = group.iter().find(|r| r.dev == dev && !r.is_mark()) else {
             continue;
         };
@@ -41,10 +73,19 @@ pub fn prefer4(state: &State, dev: Dev) -> State {
         group.insert(0, mark);
         goal.set_group(key, group);
     }
+    goal.kept4.retain(|r| left.contains(&r.dst));
+    for &dst in left {
+        match lo_has(dst) {
+            Some(own) if !goal.on_loopback(dst) => goal.kept4.push(Route4::kept(dst, own)),
+            _ => {}
+        }
+    }
+    goal.kept4.sort_by_key(|r| r.dst);
     goal
 }
 
-/// `state` without what [`prefer4`] added for `dev`; if its own route is first even so, it goes behind the others.
+/// `state` without what [`prefer4`] added for `dev`; if its own route is first even so, it goes behind the others. What
+/// was left with the loopback device needs no routes any more when no device is preferred.
 pub fn unprefer4(state: &State, dev: Dev) -> State {
     let mut goal = state.clone();
     for key in state.keys() {
@@ -56,6 +97,9 @@ pub fn unprefer4(state: &State, dev: Dev) -> State {
             group = rest;
         }
         goal.set_group(key, group);
+    }
+    if !goal.v4.iter().any(Route4::is_mark) {
+        goal.kept4.clear();
     }
     goal
 }
@@ -168,6 +212,10 @@ fn plan_group(now: &[Route4], goal: &[Route4], steps: &mut Vec<Step>) {
 pub fn plan(now: &State, goal: &State) -> Vec<Step> {
     let mut steps = Vec::new();
 
+    // First and last, so that at no time another device has what is left with the loopback device.
+    let added = goal.kept4.iter().filter(|r| !now.kept4.contains(r));
+    steps.extend(added.cloned().map(Step::Keep4));
+
     let mut keys = goal.keys();
     keys.extend(now.keys().iter().filter(|k| !goal.keys().contains(k)));
     for key in keys {
@@ -196,6 +244,8 @@ pub fn plan(now: &State, goal: &State) -> Vec<Step> {
     }
 
     steps.extend(now.marks6.iter().filter(gone).cloned().map(Step::Unmark6));
+    let dropped = now.kept4.iter().filter(|r| !goal.kept4.contains(r));
+    steps.extend(dropped.cloned().map(Step::Unkeep4));
     steps
 }
 

@@ -3,8 +3,8 @@
 //! The plans are carried out on a model of the kernel: whole, torn at every step, and with any of the steps failing.
 
 use super::*;
-use crate::state::{FOREVER, F_PERMANENT};
-use std::net::Ipv4Addr;
+use crate::state::{FOREVER, F_PERMANENT, MARK};
+use std::net::Ipv6Addr;
 
 const LO: Dev = LOOPBACK;
 const A: Dev = 2;
@@ -77,6 +77,17 @@ fn apply(state: &State, step: &Step) -> Option<State> {
             group.insert(at, r.clone());
             new.set_group(r.key(), group);
         }
+        Step::Keep4(r) => {
+            if new.kept4.contains(r) {
+                return None;
+            }
+            new.kept4.push(r.clone());
+            new.kept4.sort_by_key(|r| r.dst);
+        }
+        Step::Unkeep4(r) => {
+            let at = new.kept4.iter().position(|o| o == r)?;
+            new.kept4.remove(at);
+        }
         Step::Del6(a) => {
             let at = new.v6.iter().position(|o| o.dev == a.dev)?;
             new.v6.remove(at);
@@ -114,7 +125,14 @@ fn covered(state: &State) -> bool {
 }
 
 fn prefer(state: &State, dev: Dev) -> State {
-    prefer6(&prefer4(state, dev), dev)
+    prefer_but(state, dev, &[])
+}
+
+/// With addresses to be left with `lo`, besides those that were left before.
+fn prefer_but(state: &State, dev: Dev, left: &[Ipv4Addr]) -> State {
+    let mut left = left.to_vec();
+    left.extend(state.kept4.iter().map(|r| r.dst));
+    prefer6(&prefer4(state, dev, &left), dev)
 }
 
 fn unprefer(state: &State, dev: Dev) -> State {
@@ -265,6 +283,150 @@ fn lo_without_its_address_and_more_specific_routes_stay_alone() {
     assert_eq!(unprefer(&after, A), before);
 }
 
+const STUB: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
+const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 54);
+
+#[test]
+fn addresses_of_sockets_bound_to_lo_are_left_with_it() {
+    let before = up(&[LO, A]);
+    let after = prefer_but(&before, A, &[STUB]);
+    assert_eq!(firsts(&after), [A; 4]);
+    let kept = Route4 {
+        proto: MARK,
+        ..route([127, 0, 0, 53], 32, 2, LO)
+    };
+    assert_eq!(after.kept4, [kept.clone()]);
+    assert!(after.on_loopback(STUB) && kept.is_kept());
+    assert!(!after.on_loopback(PROXY));
+    // At no time it is not with lo.
+    for (now, goal) in [(&before, &after), (&after, &before)] {
+        let steps = plan(now, goal);
+        assert!((0..=steps.len()).all(|n| run(now, &steps[..n]).on_loopback(STUB)));
+        check_way(now, goal);
+    }
+    // Again, with nothing new, without the socket, and with one more.
+    assert_eq!(prefer_but(&after, A, &[STUB]), after);
+    assert_eq!(prefer_but(&after, A, &[]), after);
+    let more = prefer_but(&after, A, &[PROXY]);
+    assert!(more.on_loopback(STUB) && more.on_loopback(PROXY));
+    check_way(&after, &more);
+    assert_eq!(unprefer(&more, A), before);
+    // Without exceptions.
+    let all = prefer6(&prefer4(&more, A, &[]), A);
+    assert_eq!(all, prefer(&before, A));
+    check_way(&more, &all);
+}
+
+#[test]
+fn what_is_left_with_lo_stays_so_until_no_device_is_preferred() {
+    let none = up(&[LO, A, B]);
+    let a = prefer_but(&none, A, &[STUB]);
+    let ba = prefer_but(&a, B, &[STUB]);
+    assert_eq!(ba.kept4, a.kept4);
+    assert_eq!(unprefer(&ba, B), a);
+    let b = unprefer(&ba, A);
+    assert_eq!(b.kept4, a.kept4);
+    assert_eq!(unprefer(&b, B), none);
+    // Another one than was preferred when the device that was is gone.
+    let mut gone = a.clone();
+    gone.v4.retain(|r| r.dev != A);
+    assert_eq!(unprefer4(&gone, B).kept4, []);
+}
+
+#[test]
+fn where_lo_has_a_route_as_long_none_is_added() {
+    let at = |dev| route([127, 0, 0, 53], 32, 2, dev);
+    let mut before = up(&[LO, A]);
+    // Its own address.
+    before.v4.push(at(LO));
+    let after = prefer_but(&before, A, &[STUB]);
+    assert_eq!(after.kept4, []);
+    assert_eq!(after, prefer(&before, A));
+    assert!(after.on_loopback(STUB));
+    assert_eq!(unprefer(&after, A), before);
+    // One that the other device has as well: found preferred, it is given back.
+    before.v4.push(at(A));
+    let taken = prefer(&before, A);
+    assert!(!taken.on_loopback(STUB));
+    let after = prefer_but(&before, A, &[STUB]);
+    assert_eq!(after.kept4, []);
+    assert_eq!(after.group(at(LO).key()), [at(LO), at(A)]);
+    assert_eq!(prefer_but(&taken, A, &[STUB]), after);
+    assert_eq!(unprefer(&after, A), before);
+    check_way(&before, &after);
+    check_way(&taken, &after);
+    // One that is left with it, and that the other device gets later.
+    let mut later = prefer_but(&up(&[LO, A]), A, &[STUB]);
+    later.v4.push(at(A));
+    assert_eq!(prefer_but(&later, A, &[]), later);
+    assert!(later.on_loopback(STUB));
+    // A network of its own.
+    let mut before = up(&[LO, A]);
+    before.v4.push(route([127, 0, 0, 0], 16, 2, LO));
+    let after = prefer_but(&before, A, &[STUB]);
+    assert_eq!(after.kept4, []);
+    assert!(after.on_loopback(STUB));
+}
+
+#[test]
+fn what_lo_did_not_have_is_not_left_with_it() {
+    let mut before = up(&[LO, A]);
+    before.v4.push(route([127, 0, 0, 53], 32, 2, A));
+    for before in [before, up(&[A, LO]), up(&[A])] {
+        let after = prefer_but(&before, A, &[STUB]);
+        assert_eq!(after, prefer(&before, A));
+        assert!(!after.on_loopback(STUB));
+    }
+}
+
+#[test]
+fn a_route_that_is_left_has_the_source_of_the_one_before() {
+    let mut before = up(&[LO, A]);
+    let mut own = route([127, 0, 0, 0], 8, 2, LO);
+    own.src = Some(PROXY);
+    let kept = Route4::kept(STUB, &own);
+    assert_eq!(kept.src, Some(PROXY));
+    before.v4[0] = own;
+    assert_eq!(prefer_but(&before, A, &[STUB]).kept4, [kept.clone()]);
+    // Others are not taken for such a route.
+    assert!(!Route4 {
+        proto: 3,
+        ..kept.clone()
+    }
+    .is_kept());
+    assert!(!Route4 {
+        dev: A,
+        ..kept.clone()
+    }
+    .is_kept());
+    assert!(!Route4 {
+        odd: true,
+        ..kept.clone()
+    }
+    .is_kept());
+    assert!(!Route4 { len: 31, ..kept }.is_kept());
+}
+
+#[test]
+fn sockets_say_which_addresses_are_left() {
+    let at = |address: IpAddr| Bound {
+        address,
+        protocol: "udp",
+        port: 53,
+        dual: false,
+    };
+    let sockets = [
+        at(PROXY.into()),
+        at(Ipv4Addr::UNSPECIFIED.into()),
+        at(Ipv4Addr::LOCALHOST.into()),
+        at(Ipv6Addr::LOCALHOST.into()),
+        at(Ipv4Addr::new(192, 0, 2, 1).into()),
+        at(STUB.into()),
+        at(STUB.into()),
+    ];
+    assert_eq!(left4(&sockets), [STUB, PROXY]);
+}
+
 #[test]
 fn what_the_address_had_comes_back() {
     let mut before = up(&[LO, A]);
@@ -322,7 +484,12 @@ fn any_history_is_carried_out_undone_and_leaves_localhost_alone() {
                 continue;
             } else {
                 stack.insert(0, dev);
-                prefer(&state, dev)
+                match numbers.below(4) {
+                    0 => prefer6(&prefer4(&state, dev, &[]), dev),
+                    1 => prefer_but(&state, dev, &[STUB]),
+                    2 => prefer_but(&state, dev, &[STUB, PROXY]),
+                    _ => prefer(&state, dev),
+                }
             };
             check_way(&state, &goal);
             state = goal;

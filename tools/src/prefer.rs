@@ -2,12 +2,13 @@
 
 //! The commands `prefer` and `unprefer`: what they check before, and what they aim at.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::change::{change, lock, settled, Quiet};
 use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Link, Snapshot};
-use crate::plan::{prefer4, prefer6, unprefer4, unprefer6};
+use crate::plan::{left4, prefer4, prefer6, unprefer4, unprefer6};
+use crate::sockets::{bound_to, Bound};
 use crate::state::{Dev, Route4, State, LOOPBACK};
 
 /// The address families a command is about.
@@ -23,6 +24,10 @@ pub struct Families {
 pub struct Outcome {
     /// Something was changed.
     pub changed: bool,
+    /// The loopback device.
+    pub loopback: String,
+    /// The addresses that were left with it, and the sockets that have them.
+    pub left: Vec<(Ipv4Addr, Vec<Bound>)>,
     /// What the user should know even so.
     pub notices: Vec<String>,
 }
@@ -40,8 +45,14 @@ fn find<'a>(links: &'a [Link], name: &str) -> Result<&'a Link> {
     }
 }
 
-/// Puts the routes of a device first.
-pub fn prefer(kernel: &mut Kernel, name: &str, families: Families) -> Result<Outcome> {
+fn loopback(links: &[Link]) -> String {
+    let lo = links.iter().find(|l| l.dev == LOOPBACK);
+    lo.map_or("lo", |l| &l.name).into()
+}
+
+/// Puts the routes of a device first; if `all`, also those for addresses of sockets that are bound to the loopback
+/// device.
+pub fn prefer(kernel: &mut Kernel, name: &str, families: Families, all: bool) -> Result<Outcome> {
     let _quiet = Quiet::new()?;
     let _lock = lock();
     let links = kernel.links()?;
@@ -50,11 +61,23 @@ pub fn prefer(kernel: &mut Kernel, name: &str, families: Families) -> Result<Out
         return Err(Error(format!("not up (ip link set {name} up)")));
     }
     let before = settled(kernel)?;
+    let loopback = loopback(&links);
+    let (sockets, unknown) = bound_to(LOOPBACK)?;
     let mut goal = before.state.clone();
     let mut notices = Vec::new();
+    for protocol in unknown {
+        notices.push(format!(
+            "the kernel does not say which {protocol} sockets are bound to {loopback}"
+        ));
+    }
     if families.v4 {
         has_routes4(&goal, link.dev)?;
-        goal = prefer4(&goal, link.dev);
+        let mut left = Vec::new();
+        if !all {
+            left = left4(&sockets);
+            left.extend(goal.kept4.iter().map(|r| r.dst));
+        }
+        goal = prefer4(&goal, link.dev, &left);
     }
     if families.v6 {
         match can_prefer6(&goal, link, &links)? {
@@ -64,7 +87,68 @@ pub fn prefer(kernel: &mut Kernel, name: &str, families: Families) -> Result<Out
         }
     }
     let changed = change(kernel, &before, &goal)?;
-    Ok(Outcome { changed, notices })
+    let deaf: Vec<Bound> = sockets
+        .iter()
+        .filter(|s| is_deaf(s, &goal, families))
+        .cloned()
+        .collect();
+    if !deaf.is_empty() {
+        notices.push(format!(
+            "sockets bound to {loopback} hear nothing of it: {}",
+            by_address(&deaf)
+        ));
+    }
+    // Where IPv4 is not dealt with, nothing was left for their sake.
+    let about: &[Bound] = if families.v4 { &sockets } else { &[] };
+    Ok(Outcome {
+        changed,
+        left: left(&goal, about),
+        loopback,
+        notices,
+    })
+}
+
+/// Whether a socket that is bound to the loopback device misses something that is sent to localhost by these families.
+fn is_deaf(socket: &Bound, state: &State, families: Families) -> bool {
+    let lo6 = state.v6.first().is_none_or(|a| a.dev == LOOPBACK);
+    match socket.address {
+        IpAddr::V4(a) if a.is_loopback() => families.v4 && !state.on_loopback(a),
+        IpAddr::V4(a) => families.v4 && a.is_unspecified(),
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => families.v6 && !lo6,
+        IpAddr::V6(a) if a.is_unspecified() => families.v6 && !lo6 || families.v4 && socket.dual,
+        IpAddr::V6(_) => false,
+    }
+}
+
+/// The addresses that are left with the loopback device, with the sockets that have them.
+fn left(state: &State, sockets: &[Bound]) -> Vec<(Ipv4Addr, Vec<Bound>)> {
+    let mut addresses = left4(sockets);
+    addresses.retain(|a| state.on_loopback(*a));
+    addresses.extend(state.kept4.iter().map(|r| r.dst));
+    addresses.sort();
+    addresses.dedup();
+    let of = |address: &Ipv4Addr| {
+        let has = |s: &&Bound| s.address == *address;
+        sockets.iter().filter(has).cloned().collect()
+    };
+    addresses.iter().map(|a| (*a, of(a))).collect()
+}
+
+/// Sockets in words: those of an address together, as in "127.0.0.53 (tcp 53, udp 53)".
+fn by_address(sockets: &[Bound]) -> String {
+    let groups = sockets.chunk_by(|a, b| a.address == b.address);
+    let words = groups.map(|group| at(group[0].address, group));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// An address and the sockets that have it, in words.
+pub fn at(address: IpAddr, sockets: &[Bound]) -> String {
+    let mut ports: Vec<String> = sockets.iter().map(Bound::port).collect();
+    ports.dedup();
+    match ports.join(", ").as_str() {
+        "" => address.to_string(),
+        ports => format!("{address} ({ports})"),
+    }
 }
 
 /// Takes back what [`prefer`] did.
@@ -85,6 +169,8 @@ pub fn unprefer(kernel: &mut Kernel, name: &str, families: Families) -> Result<O
     let changed = change(kernel, &before, &goal)?;
     Ok(Outcome {
         changed,
+        left: left(&goal, &[]),
+        loopback: loopback(&links),
         notices: Vec::new(),
     })
 }
@@ -133,12 +219,9 @@ fn stays_carried(before: &Snapshot, goal: &State, links: &[Link]) -> Result<()> 
         state.v4.iter().find(localhost).map(|r| r.dev)
     };
     if dark(first4(goal)) && !dark(first4(&before.state)) {
-        let lo = links
-            .iter()
-            .find(|l| l.dev == LOOPBACK)
-            .map_or("lo", |l| &l.name);
         return Err(Error(format!(
-            "{lo} is down, nothing would carry localhost (ip link set {lo} up)"
+            "{lo} is down, nothing would carry localhost (ip link set {lo} up)",
+            lo = loopback(links)
         )));
     }
     Ok(())

@@ -15,6 +15,8 @@ pub fn requests(step: &Step) -> Vec<Request> {
         Step::Del4(r) => vec![route4(RTM_DELROUTE, 0, r)],
         Step::Prepend4(r) => vec![route4(RTM_NEWROUTE, CREATE, r)],
         Step::Append4(r) => vec![route4(RTM_NEWROUTE, CREATE | APPEND, r)],
+        Step::Keep4(r) => vec![route4(RTM_NEWROUTE, CREATE, r)],
+        Step::Unkeep4(r) => vec![route4(RTM_DELROUTE, 0, r)],
         Step::Del6(a) => vec![address(RTM_DELADDR, 0, a, a.flags)],
         Step::Add6(a) => add6(a),
         Step::Mark6(m) => vec![mark6(RTM_NEWROUTE, CREATE | EXCL, m)],

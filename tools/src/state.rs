@@ -4,6 +4,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::uapi::{RTN_LOCAL, RT_SCOPE_HOST};
+
 /// Index of a device.
 pub type Dev = u32;
 
@@ -68,6 +70,38 @@ impl Route4 {
         self.proto == MARK
     }
 
+    /// Whether this tool made it to leave an address with the loopback device.
+    ///
+    /// Only what [`Route4::kept`] makes is taken for that: no other device of its kind is ever preferred.
+    pub fn is_kept(&self) -> bool {
+        let kept = Self::kept(self.dst, self);
+        self.dev == LOOPBACK && self.is_mark() && *self == kept
+    }
+
+    /// The route that leaves an address with the loopback device, of which `own` is the route that has it else.
+    ///
+    /// It has that one's source, so that clients have the address they had.
+    pub fn kept(dst: Ipv4Addr, own: &Self) -> Self {
+        Self {
+            dst,
+            len: 32,
+            kind: RTN_LOCAL,
+            scope: RT_SCOPE_HOST,
+            tos: 0,
+            metric: 0,
+            src: own.src,
+            dev: LOOPBACK,
+            proto: MARK,
+            odd: false,
+        }
+    }
+
+    /// Whether it is for this address, among others.
+    fn covers(&self, address: Ipv4Addr) -> bool {
+        let mask = u32::MAX.checked_shl(32 - u32::from(self.len)).unwrap_or(0);
+        (self.dst.to_bits() ^ address.to_bits()) & mask == 0
+    }
+
     /// The copy of this route that gives it precedence.
     pub fn mark(&self) -> Self {
         Self {
@@ -130,8 +164,10 @@ pub struct Mark6 {
 /// Localhost in one namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// The routes of table local inside 127.0.0.0/8 in the kernel's order.
+    /// The routes of table local inside 127.0.0.0/8 in the kernel's order, but for those in `kept4`.
     pub v4: Vec<Route4>,
+    /// The routes that leave addresses with the loopback device, in order of the address.
+    pub kept4: Vec<Route4>,
     /// The holders of ::1 in the order of their routes, which all have metric 0.
     pub v6: Vec<Addr6>,
     /// Marks, in order of their metric.
@@ -161,6 +197,21 @@ impl State {
         self.v4.retain(|r| r.key() != key);
         let at = at.unwrap_or(self.v4.len());
         self.v4.splice(at..at, group);
+    }
+
+    /// The route that is used for this address; if not `marks`, the one had this tool not been there.
+    pub fn route4(&self, address: Ipv4Addr, marks: bool) -> Option<&Route4> {
+        let kept = self.kept4.iter().filter(|r| marks && r.dst == address);
+        let others = self.v4.iter().filter(|r| r.tos == 0 && r.covers(address));
+        let others = others.filter(|r| marks || !r.is_mark());
+        // The first of those that are equally good.
+        kept.chain(others).min_by_key(|r| (32 - r.len, r.metric))
+    }
+
+    /// Whether the loopback device has this address.
+    pub fn on_loopback(&self, address: Ipv4Addr) -> bool {
+        self.route4(address, true)
+            .is_some_and(|r| r.dev == LOOPBACK)
     }
 
     /// Whether `dev` holds ::1.

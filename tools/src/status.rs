@@ -8,18 +8,20 @@ use crate::change::settled;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::kernel::{Kernel, Link};
-use crate::state::{Dev, State};
+use crate::state::{Dev, State, LOOPBACK};
 
 /// One destination and the devices that have a local route for it.
 pub struct Entry {
     /// Destination.
-    pub dst: &'static str,
+    pub dst: String,
     /// The device that carries it, as the kernel says.
     pub dev: Option<String>,
     /// All devices that have a route for it, first one first.
     pub order: Vec<String>,
     /// Those of them that were preferred.
     pub preferred: Vec<String>,
+    /// It was left with the loopback device for sockets that are bound to that.
+    pub kept: bool,
     /// Whether the device asked about carries it.
     pub carries: Option<bool>,
 }
@@ -44,41 +46,54 @@ pub fn status(kernel: &mut Kernel, about: Option<&str>) -> Result<Vec<Entry>> {
         return Err(Error("no such device".into()));
     }
     let state = settled(kernel)?.state;
-    let mut entry = |dst, asked: IpAddr, order: Vec<Dev>, preferred: Vec<Dev>| -> Result<Entry> {
-        let dev = kernel
-            .carrier(asked)?
-            .map(|d| names([d].into_iter(), &links).remove(0));
-        Ok(Entry {
-            dst,
-            carries: about.map(|name| dev.as_deref() == Some(name)),
-            dev,
-            order: names(order.into_iter(), &links),
-            preferred: names(preferred.into_iter(), &links),
-        })
-    };
+    let mut entry =
+        |dst: String, asked: IpAddr, order: Vec<Dev>, preferred: Vec<Dev>| -> Result<Entry> {
+            let dev = kernel
+                .carrier(asked)?
+                .map(|d| names([d].into_iter(), &links).remove(0));
+            Ok(Entry {
+                kept: state.kept4.iter().any(|r| r.dst == asked),
+                dst,
+                carries: about.map(|name| dev.as_deref() == Some(name)),
+                dev,
+                order: names(order.into_iter(), &links),
+                preferred: names(preferred.into_iter(), &links),
+            })
+        };
     let (net, one) = (Ipv4Addr::new(127, 0, 0, 0), Ipv4Addr::LOCALHOST);
     // Any address in it but 127.0.0.1 tells about 127.0.0.0/8.
     let any = Ipv4Addr::new(127, 0, 0, 2);
-    Ok(vec![
+    let mut entries = vec![
         entry(
-            "127.0.0.0/8",
+            "127.0.0.0/8".into(),
             any.into(),
             order4(&state, net, 8, false),
             order4(&state, net, 8, true),
         )?,
         entry(
-            "127.0.0.1",
+            "127.0.0.1".into(),
             one.into(),
             order4(&state, one, 32, false),
             order4(&state, one, 32, true),
         )?,
         entry(
-            "::1",
+            "::1".into(),
             Ipv6Addr::LOCALHOST.into(),
             order6(&state, false),
             order6(&state, true),
         )?,
-    ])
+    ];
+    for dst in state.kept4.iter().map(|r| r.dst) {
+        let order = [LOOPBACK].into_iter().chain(order4(&state, dst, 32, false));
+        let preferred = order4(&state, dst, 32, true);
+        entries.push(entry(
+            dst.to_string(),
+            dst.into(),
+            order.collect(),
+            preferred,
+        )?);
+    }
+    Ok(entries)
 }
 
 fn order4(state: &State, dst: Ipv4Addr, len: u8, marks: bool) -> Vec<Dev> {
@@ -103,6 +118,9 @@ pub fn text(entries: &[Entry]) -> String {
         if !e.preferred.is_empty() {
             text += &format!(" preferred {}", e.preferred.join(" "));
         }
+        if e.kept {
+            text += " kept";
+        }
         text.push('\n');
     }
     text
@@ -113,10 +131,11 @@ pub fn json(entries: &[Entry]) -> String {
     let list = |names: &[String]| json::array(names.iter().map(|n| json::string(n)));
     json::array(entries.iter().map(|e| {
         let mut fields = vec![
-            ("dst", json::string(e.dst)),
+            ("dst", json::string(&e.dst)),
             ("dev", e.dev.as_deref().map_or("null".into(), json::string)),
             ("order", list(&e.order)),
             ("preferred", list(&e.preferred)),
+            ("kept", e.kept.to_string()),
         ];
         if let Some(carries) = e.carries {
             fields.push(("carries", carries.to_string()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers of the kernel's interface, named as there (`linux/rtnetlink.h`, `if_addr.h`, `if_link.h`).
+//! Numbers of the kernel's interface, named as there (`linux/rtnetlink.h`, `if_addr.h`, `if_link.h`, `sock_diag.h`,
+//! `inet_diag.h`).
 
 #![allow(missing_docs)]
 pub const AF_INET: u8 = 2;
@@ -41,10 +42,19 @@ pub const TABLE_MAIN: u32 = 254;
 pub const RTN_UNICAST: u8 = 1;
 pub const RTN_LOCAL: u8 = 2;
 pub const RTN_BROADCAST: u8 = 3;
+pub const RT_SCOPE_HOST: u8 = 254;
 pub const RTPROT_KERNEL: u8 = 2;
 pub const RTM_F_CLONED: u32 = 0x200;
 /// Metric of a prefix route if the address does not say another.
 pub const PREFIX_METRIC: u32 = 256;
+
+pub const SOCK_DIAG_BY_FAMILY: u16 = 20;
+pub const INET_DIAG_SKV6ONLY: u16 = 11;
+pub const IPPROTO_TCP: u8 = 6;
+pub const IPPROTO_UDP: u8 = 17;
+pub const IPPROTO_RAW: u8 = 255;
+/// Of the sockets' states, named as in `net/tcp_states.h`.
+pub const TCP_TIME_WAIT: u32 = 6;
 
 pub const NLMSG_ERROR: u16 = 2;
 pub const NLMSG_DONE: u16 = 3;
