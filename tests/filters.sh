@@ -19,6 +19,7 @@ TESTS=(
 	"interface: DNAT and redirect at output by the name of the interface"
 	"tracked: connections and their states are as on lo"
 	"rules: policy routing by iif and oif"
+	"firewall: one that accepts what loopbacks carry by their type, and one that does so by name"
 )
 
 # lo and rlo0 are up, 127.66.0.0/16 is rlo0's.
@@ -411,6 +412,60 @@ rules()
 		iif rlo0: yes
 	EOF
 	)" "$(printf '%s\n' "${answers[@]}")"
+}
+
+# through: which of these addresses answer to TCP and a ping.
+through()
+{
+	local address
+
+	for address in 127.0.0.1 '[::1]' 127.66.0.1 '[fd00:66::1]'; do
+		echo "$address TCP $(reached "$NS" "TCP:$address:7777,connect-timeout=2")," \
+			"ping $(ping_once "$NS" "${address//[][]/}" > /dev/null && echo yes || echo no)"
+	done
+}
+
+firewall()
+{
+	local file=$TESTS_DIR/../examples/nftables/host.nft
+
+	need nft
+	[ -e "$file" ] || skip "there is no $file"
+	setup_both
+	setup_ns AWAY
+	batch "$NS" <<- EOF
+		link add wire0 type veth peer name wire0 netns $AWAY
+		addr add 192.0.2.1/24 dev wire0
+		link set wire0 up
+	EOF
+	batch "$AWAY" <<- EOF
+		addr add 192.0.2.2/24 dev wire0
+		link set wire0 up
+	EOF
+	echo_server "$NS" 7777
+	wait_for ping_once "$AWAY" 192.0.2.1 || fail "the wire is up"
+
+	in_ns "$NS" nft -f - < <(sed 's/meta iiftype loopback/iifname "lo"/' "$file")
+	equal "by name" "$(cat <<- EOF
+		127.0.0.1 TCP yes, ping yes
+		[::1] TCP yes, ping yes
+		127.66.0.1 TCP no, ping no
+		[fd00:66::1] TCP no, ping no
+	EOF
+	)" "$(through)"
+	in_ns "$NS" nft flush ruleset
+
+	check "the example" in_ns "$NS" nft -f "$file"
+	equal "by type" "$(cat <<- EOF
+		127.0.0.1 TCP yes, ping yes
+		[::1] TCP yes, ping yes
+		127.66.0.1 TCP yes, ping yes
+		[fd00:66::1] TCP yes, ping yes
+	EOF
+	)" "$(through)"
+	equal "from a wire" no "$(reached "$AWAY" TCP:192.0.2.1:7777,connect-timeout=2)"
+	in_ns "$NS" nft flush ruleset
+	equal "from a wire, without it" yes "$(reached "$AWAY" TCP:192.0.2.1:7777,connect-timeout=2)"
 }
 
 run_tests "$@"
