@@ -131,7 +131,8 @@ version()
 	dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-+].*//'
 }
 
-# row SERVICE CLIENT RESULT: a line of the table, for the file run.
+# row SERVICE CLIENT RESULT: a line of the table, for the file run. LO_TOO is set
+# where something was left with lo.
 row()
 {
 	local carried
@@ -139,7 +140,7 @@ row()
 	counters "$NS" "$DEVICE"
 	carried=$rx_packets
 	number "packets that $DEVICE carried" "$carried" -gt 0
-	silent "$NS" lo
+	[ -n "${LO_TOO:-}" ] || silent "$NS" lo
 	counters "$NS" lo
 	say "$1, $2, $ADDRESSES: $3; $carried packets over $DEVICE, $rx_packets over lo"
 	[ -n "${SERVICES_ROWS:-}" ] || return 0
