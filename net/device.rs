@@ -181,7 +181,7 @@ pub struct Name([c_char; bindings::IFNAMSIZ as usize]);
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.iter().take_while(|c| **c != 0) {
-            f.write_char(char::from(*c as u8))?;
+            f.write_char(char::from(*c))?;
         }
         Ok(())
     }

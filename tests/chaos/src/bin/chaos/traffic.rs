@@ -96,10 +96,7 @@ pub fn held(pair: &mut (TcpStream, TcpStream)) -> Result<()> {
 }
 
 fn udp_pair(ip: IpAddr) -> Result<(UdpSocket, UdpSocket)> {
-    let pair = (
-        UdpSocket::bind((ip, 0))?,
-        UdpSocket::bind((ip, 0))?,
-    );
+    let pair = (UdpSocket::bind((ip, 0))?, UdpSocket::bind((ip, 0))?);
     impatient(&pair.1)?;
     pair.0.connect((ip, pair.1.local_addr()?.port()))?;
     Ok(pair)
