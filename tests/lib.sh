@@ -509,6 +509,16 @@ log_since()
 ##############################################################################
 # Running
 
+# __delete_namespaces FILE: those named there.
+__delete_namespaces()
+{
+	[ -s "$1" ] || return 0
+	# What servers have forked; without a loopback it would stay.
+	sed 's/^/netns pids /' "$1" | ip -force -batch - 2> /dev/null | xargs -r kill -9 2> /dev/null
+	# Some may be gone already.
+	sed 's/^/netns del /' "$1" | ip -force -batch - > /dev/null 2>&1
+}
+
 __cleanup()
 {
 	local status=$1 ns
@@ -517,18 +527,20 @@ __cleanup()
 	set +e
 	end_background
 	cleanup_hook
-	if [ -s "$TMP/namespaces" ]; then
-		# What servers have forked; without a loopback it would stay.
-		sed 's/^/netns pids /' "$TMP/namespaces" | ip -force -batch - 2> /dev/null |
-			xargs -r kill -9 2> /dev/null
-		# Some may be gone already.
-		sed 's/^/netns del /' "$TMP/namespaces" | ip -force -batch - > /dev/null 2>&1
-	fi
+	__delete_namespaces "$TMP/namespaces"
 	for ns in $(rust_lo_links); do
 		[ "$ns" = rust_lo0 ] || ip link del "$ns"
 	done
 	rm -rf "$TMP"
 	exit "$status"
+}
+
+# At the end of a test file, whose points may share namespaces:
+# TMP=$FILE_TMP setup_ns VARIABLE...
+__file_cleanup()
+{
+	__delete_namespaces "$FILE_TMP/namespaces" || true
+	rm -rf "$FILE_TMP"
 }
 
 # For what a test file has to put right itself.
@@ -576,7 +588,7 @@ run_tests()
 	[ "$(id -u)" -eq 0 ] || { echo "1..0 # SKIP root is needed"; exit "$ksft_skip"; }
 
 	FILE_TMP=$(mktemp -d)
-	trap 'rm -rf "$FILE_TMP"' EXIT
+	trap __file_cleanup EXIT
 	if loaded; then
 		was_loaded=y
 	elif [ ! -e "$RUST_LO_KO" ]; then
