@@ -7,6 +7,8 @@
 //! preferred over `lo`. Run as root with the module loaded.
 //!
 //! `sock [-v] [WORD...]`: only the tests with one of the words in their names.
+//!
+//! `sock --address WHAT ARGUMENT...` is no test but a tool for one, `tests/address.sh`.
 
 use std::{
     env::{args, var_os},
@@ -16,6 +18,7 @@ use std::{
     thread,
 };
 
+mod address;
 mod bind;
 mod burst;
 mod compare;
@@ -36,6 +39,7 @@ mod tcp;
 mod txtime;
 mod udp;
 mod updown;
+mod wireguard;
 mod zerocopy;
 
 use env::{Env, Mode, ALL, BESIDE_LO, OURS};
@@ -196,6 +200,15 @@ fn main() -> ExitCode {
         let run = Run::all().into_iter().find(|r| r.name() == words[1]);
         run.expect("no test of that name").run();
         return ExitCode::SUCCESS;
+    }
+    if words.first().is_some_and(|w| w == "--address") {
+        return match address::run(&words[1..]) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let verbose = words.first().is_some_and(|w| w == "-v");
     if verbose {

@@ -5,6 +5,7 @@
 
 use std::{
     ffi::CString,
+    fs::File,
     io::{Error, Result},
     mem::{size_of, size_of_val, zeroed, MaybeUninit},
     net::SocketAddr,
@@ -67,6 +68,13 @@ plain!(
 pub fn unshare_net() -> Result<()> {
     // SAFETY: No pointers.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) } as isize).map(drop)
+}
+
+/// Enters the network namespace that is there: the calling thread only.
+pub fn enter_net(path: &str) -> Result<()> {
+    let file = File::open(path)?;
+    // SAFETY: No pointers.
+    check(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) } as isize).map(drop)
 }
 
 /// Keeps the calling thread on one processor, if there is that one.
