@@ -216,6 +216,14 @@ impl device::Operations for RustLo {
     fn set_mac_address(dev: &Device<Self>, address: &RequestedAddress<'_>, rtnl: &Rtnl) -> Result {
         dev.eth_set_mac_address(address, rtnl)
     }
+
+    /// Routes have the MTU of before ([`steering`]). What a sender with such a route takes for too
+    /// long does not come here to change it.
+    fn change_mtu(dev: &Device<Self>, mtu: u32, rtnl: &Rtnl) -> Result {
+        dev.set_mtu(mtu, rtnl);
+        dev.namespace(rtnl).forget_routes();
+        Ok(())
+    }
 }
 
 /// The route is that of `lo`, MTU and all, until the first packet has come by ([`steering`]). If that

@@ -51,6 +51,11 @@ impl<T: Operations> Adapter<T> {
         } else {
             None
         },
+        ndo_change_mtu: if T::HAS_CHANGE_MTU {
+            Some(Self::change_mtu)
+        } else {
+            None
+        },
         // SAFETY: All fields are optional functions, for which zero is `None`.
         ..unsafe { MaybeUninit::zeroed().assume_init() }
     };
@@ -184,5 +189,15 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: What the core hands over is a `struct sockaddr_storage`, until this returns.
         let address = unsafe { RequestedAddress::from_raw(address) };
         from_result(|| T::set_mac_address(dev, &address, &rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_change_mtu`.
+    unsafe extern "C" fn change_mtu(dev: *mut bindings::net_device, mtu: c_int) -> c_int {
+        // SAFETY: `__netif_set_mtu()` calls this for a registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // Within limits that are none below 0.
+        from_result(|| T::change_mtu(dev, mtu as u32, &rtnl).map(|()| 0))
     }
 }

@@ -99,6 +99,15 @@ pub trait Operations: Sized + 'static {
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Sets the MTU, which is within the device's limits, by [`Device::set_mtu`]. Process context.
+    ///
+    /// Without it the core sets it.
+    ///
+    /// C counterpart: `ndo_change_mtu`.
+    fn change_mtu(_dev: &Device<Self>, _mtu: u32, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// A device of whatever driver, as a notifier sees it.
@@ -232,6 +241,15 @@ impl<T: Operations> Device<T> {
     pub fn open(&self, _rtnl: &Rtnl) -> Result {
         // SAFETY: By the type's invariants; RTNL is held. Without an extack no message is wanted.
         to_result(unsafe { bindings::dev_open(self.as_raw(), ptr::null_mut()) })
+    }
+
+    /// Sets the MTU, in [`Operations::change_mtu`]: notifiers are the core's affair.
+    ///
+    /// C counterpart: `WRITE_ONCE(dev->mtu, new_mtu)`.
+    pub fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl) {
+        // SAFETY: By the type's invariants. Volatile: read without a lock; what writes it holds
+        // RTNL, as `_rtnl` says we do.
+        unsafe { (&raw mut (*self.as_raw()).mtu).write_volatile(mtu) };
     }
 
     /// How many receive queues are in use.

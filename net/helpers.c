@@ -138,6 +138,11 @@ __rust_helper void *rust_helper_net_generic(const struct net *net, unsigned int 
 	return net_generic(net, id);
 }
 
+__rust_helper int rust_helper_rt_genid_ipv6(const struct net *net)
+{
+	return rt_genid_ipv6(net);
+}
+
 __rust_helper void rust_helper_rt_genid_bump_all(struct net *net)
 {
 	rt_genid_bump_all(net);

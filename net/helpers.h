@@ -30,6 +30,7 @@ struct net_device *rust_helper_l3mdev_master_dev_rcu(const struct net_device *de
 struct net *rust_helper_dev_net(const struct net_device *dev);
 struct net_device *rust_helper_dev_by_index(struct net *net, int ifindex);
 void *rust_helper_net_generic(const struct net *net, unsigned int id);
+int rust_helper_rt_genid_ipv6(const struct net *net);
 void rust_helper_rt_genid_bump_all(struct net *net);
 struct dst_entry *rust_helper_skb_dst(const struct sk_buff *skb);
 int rust_helper_skb_network_offset(const struct sk_buff *skb);

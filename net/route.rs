@@ -273,6 +273,11 @@ impl Family for Ipv6 {
             let old = bindings::dst_metric_raw(dst, MTU);
             if old != mtu && (own || old == 0 || old > mtu) {
                 bindings::dst_metric_set(dst, MTU, mtu);
+                // Else it would have its metrics for as long as the address is there: with this it
+                // is made anew once routes are to be forgotten (`rt6_get_pcpu_route()`).
+                let ns = bindings::dev_net((*dst).__bindgen_anon_1.dev);
+                let sernum = &raw mut (*dst.cast::<bindings::rt6_info>()).sernum;
+                sernum.write_volatile(bindings::rt_genid_ipv6(ns));
             }
         }
     }
