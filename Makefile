@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -224,6 +224,10 @@ services: SERVICES =
 services: stock-module tools
 	@qemu/vm --root services --memory 4G --timeout 14400 env PREFER=$(PREFER) tests/services/run $(SERVICES)
 
+# What an address is good for on lo, a dummy and rust_lo: docs/addresses.md.
+addresses: stock-module tools
+	@qemu/vm --timeout 3600 tests/address/table
+
 # What it costs, against lo and others: tests/bench. BENCH="WORD..." is only what
 # has one of the words in its name.
 BENCH_ABOUT = env BENCH_COMMIT="$(shell git describe --always --dirty 2> /dev/null)" \
@@ -305,6 +309,7 @@ help:
 	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s, FRR and'
 	@echo '                    CPython'\''s network tests: docs/services.md (needs 5 GB more; SERVICES="NAME..." is'
 	@echo '                    only these)'
+	@echo '  addresses         what an address is good for on lo, a dummy and rust_lo; writes docs/addresses.md'
 	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (some 12 minutes);'
 	@echo '                    BENCH="WORD..." is only what has one of the words in its name'
 	@echo '  bench-full        the same with more sizes, repeats and devices'
