@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 #
 # What the tests of real services share, besides tests/lib.sh. Each point has a
-# namespace in which localhost is rust_lo0's: lo is up, as everywhere, but has
-# never carried a packet when the point ends, or the point fails.
+# namespace in which localhost is rust_lo0's, or where lo1 has addresses of its
+# own: lo is up, as everywhere, but has never carried a packet when the point ends,
+# or the point fails.
 
 : "${WAIT_TIMEOUT:=300}"
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -35,6 +36,52 @@ prefer_rust_lo0()
 		link set rust_lo0 up
 	END
 	[ "${PREFER:-}" = n ] || check "rust_lo0 is preferred over lo" "$RUST_LO" -n "$1" prefer rust_lo0
+}
+
+# Of what lo1 has; two of a family, so that the kernel's choice of a source shows.
+ADDRESSES4=(192.0.2.1 192.0.2.2)
+ADDRESSES6=(2001:db8:1::1 2001:db8:1::2)
+
+# Whether a rust_lo device has 127.0.0.1 and ::1 as well.
+LOCALHOST=on
+
+# loopback NS NAME: a device of TYPE that is up.
+loopback()
+{
+	ip -n "$1" link add "$2" type "$TYPE"
+	[ "$TYPE" != rust_lo ] || in_ns "$1" ethtool --set-priv-flags "$2" localhost "$LOCALHOST"
+	ip -n "$1" link set "$2" up
+}
+
+# lo1_is TYPE: the namespace NS, where lo1 of this type has addresses of its own,
+# and PEER, with a wire to NS and routes to them. A dummy is what is used for this
+# without rust_lo: all has to work on it, and is carried by lo.
+lo1_is()
+{
+	TYPE=$1 DEVICE=lo1
+	[ "$TYPE" != dummy ] || DEVICE=lo
+	[ "${PREFER:-}" != n ] || TYPE=dummy
+	setup_ns NS PEER
+	ip -n "$NS" link set lo up
+	loopback "$NS" lo1
+	batch "$NS" <<- END
+		$(printf 'address add %s/32 dev lo1\n' "${ADDRESSES4[@]}")
+		$(printf 'address add %s/128 dev lo1\n' "${ADDRESSES6[@]}")
+		link add eth0 type veth peer name eth0 netns $PEER
+		address add 198.51.100.0/31 dev eth0
+		address add 2001:db8::/127 dev eth0 nodad
+		link set eth0 up
+	END
+	batch "$PEER" <<- END
+		link set lo up
+		address add 198.51.100.1/31 dev eth0
+		address add 2001:db8::1/127 dev eth0 nodad
+		link set eth0 up
+		route add 192.0.2.0/24 via 198.51.100.0
+		route add 2001:db8:1::/48 via 2001:db8::
+	END
+	chmod 755 "$TMP"
+	ADDRESSES=''
 }
 
 alive()
@@ -81,6 +128,12 @@ stop()
 	wait_for closed "$1" || fail "port $1 is closed"
 }
 
+# lo_silent: lo has carried nothing, unless that is what is to carry it.
+lo_silent()
+{
+	[ "$DEVICE" = lo ] || silent "$NS" lo
+}
+
 # over ADDRESS COMMAND...: the client talks to this address, through DEVICE and
 # not through lo. What it prints is in OUT.
 over()
@@ -99,7 +152,7 @@ over()
 	fi
 	counters "$NS" "$DEVICE"
 	number "packets over $DEVICE: $1 over $address" $((rx_packets - before)) -gt 0
-	silent "$NS" lo
+	lo_silent
 	[[ " $ADDRESSES, " == *" $address, "* ]] || ADDRESSES+="${ADDRESSES:+, }$address"
 }
 
@@ -131,12 +184,13 @@ version()
 	dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-+].*//'
 }
 
-# row SERVICE CLIENT RESULT: a line of the table, for the file run. LO_TOO is set
-# where something was left with lo.
+# row SERVICE CLIENT RESULT: a line of the table, for the file run; a dummy has none.
+# LO_TOO is set where something was left with lo.
 row()
 {
 	local carried
 
+	[ "$DEVICE" != lo ] || return 0
 	counters "$NS" "$DEVICE"
 	carried=$rx_packets
 	number "packets that $DEVICE carried" "$carried" -gt 0
