@@ -2,27 +2,35 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A router of FRR that announces the addresses on its loopbacks by BGP, with the
-# files of examples/frr, and the router next to it.
+# files of examples/frr, and the router next to it. Then sessions between loopbacks.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-TESTS=("frr: addresses of services on lo1 and lo2 are announced, reached, counted and withdrawn")
+TESTS=(
+	"frr: addresses of services on lo1 and lo2 are announced, reached, counted and withdrawn"
+	"sessions_dummy: BGP between loopbacks, update-source lo1, which is a dummy, and by address"
+	"sessions: a rust_lo device"
+)
 
 FRR=$TESTS_DIR/../examples/frr
 DEVICE=lo1
 
-# router NS NAME: the daemons in this namespace, with NAME.conf of the examples.
+# router NS NAME CONF [BGPD OPTION]...: the daemons in this namespace, with this configuration.
 router()
 {
-	local ns=$1 daemon
+	local ns=$1 daemon options
 
 	install -d -o frr -g frr -m 775 "/var/run/frr/$2" "/etc/frr/$2"
+	# vtysh complains of what is not there.
+	touch "/etc/frr/$2/vtysh.conf" "/etc/frr/$2/frr.conf"
 	for daemon in zebra bgpd; do
-		background in_ns "$ns" "/usr/lib/frr/$daemon" -N "$2" -f /dev/null --log stdout
+		options=()
+		[ "$daemon" = zebra ] || options=("${@:4}")
+		background in_ns "$ns" "/usr/lib/frr/$daemon" -N "$2" -f /dev/null -P 0 --log stdout "${options[@]}"
 		wait_for vty "$2" -d "$daemon" -c 'show version' || { fail "$daemon starts"; say "$(tail -n 20 "$TMP/log")"; }
 	done
-	check "FRR takes $2.conf" vty "$2" -f "$FRR/$2.conf"
+	check "FRR takes $3" vty "$2" -f "$3"
 }
 
 vty()
@@ -96,8 +104,8 @@ frr()
 		address add 2001:db8::1/127 dev eth0 nodad
 		link set eth0 up
 	END
-	router "$NS" router
-	router "$PEER" peer
+	router "$NS" router "$FRR/router.conf"
+	router "$PEER" peer "$FRR/peer.conf"
 	announced "all services" "192.0.2.1 192.0.2.2 192.0.2.3" "2001:db8:1::1 2001:db8:1::2 2001:db8:1::3"
 	say "$(ip -n "$PEER" route show proto bgp; ip -n "$PEER" -6 route show proto bgp)"
 
@@ -145,6 +153,167 @@ frr()
 	END
 	announced "they are back" "192.0.2.1 192.0.2.2 192.0.2.3" "2001:db8:1::2 2001:db8:1::3"
 	stop 8000
+}
+
+# bgp ROUTER-ID PREFIX4 PREFIX6: of a configuration that announces these prefixes.
+bgp()
+{
+	cat <<- END
+		router bgp 65001
+		 bgp router-id $1
+		 timers bgp 3 9
+		 no bgp default ipv4-unicast
+		 no bgp network import-check
+		 address-family ipv4 unicast
+		  network $2
+		 exit-address-family
+		 address-family ipv6 unicast
+		  network $3
+		 exit-address-family
+	END
+}
+
+# neighbor ADDRESS SOURCE [passive]: more of it.
+neighbor()
+{
+	local family=ipv4
+
+	[[ $1 != *:* ]] || family=ipv6
+	cat <<- END
+		 neighbor $1 remote-as 65001
+		 neighbor $1 update-source $2
+		 neighbor $1 timers connect 2
+		 ${3:+neighbor $1 $3}
+		 address-family $family unicast
+		  neighbor $1 activate
+		 exit-address-family
+	END
+}
+
+# session NAME NEIGHBOR: its state, its two addresses, and whether it was this side that connected.
+session()
+{
+	vty "$1" -c "show bgp neighbors $2 json" |
+		jq -r '.[] | "\(.bgpState) \(.hostLocal) \(.hostForeign) \(.portForeign == 179)"'
+}
+
+has_session()
+{
+	[ "$(session "$1" "$3")" = "Established $2 $3 true" ]
+}
+
+# connected WHAT NAME SOURCE NEIGHBOR: this router has connected to its neighbour from there.
+connected()
+{
+	wait_for has_session "${@:2}" || equal "$1" "Established $3 $4 true" "$(session "$2" "$4")"
+}
+
+# learned_from NS: prefixes that the router in this namespace has from another one.
+learned_from()
+{
+	ip -n "$1" route show proto bgp
+	ip -n "$1" -6 route show proto bgp
+}
+
+has_learned_both()
+{
+	[ "$(learned_from "$1" | awk '{ print $1 }' | xargs)" = "$2" ]
+}
+
+# lo1 of both routers is of this type. One connects by name, then the other by
+# address. A speaker of BGP on the first router's host connects to it as well.
+sessions_on()
+{
+	local name ns prefixes
+
+	need jq vtysh
+	WAIT_TIMEOUT=60
+	# By name FRR takes the address of lo1 that has most in common with the
+	# neighbour's, and 127.0.0.1 has more with 100.64.0.1 than 192.0.2.1 has.
+	LOCALHOST=off
+	lo1_is "$1"
+	loopback "$NS" lo2
+	loopback "$PEER" lo1
+	batch "$NS" <<- END
+		address del 192.0.2.2/32 dev lo1
+		address del 2001:db8:1::2/128 dev lo1
+		address add 192.0.2.2/32 dev lo2
+		address add 2001:db8:1::2/128 dev lo2
+		route add 100.64.0.1 via 198.51.100.1
+		route add 2001:db8:2::1 via 2001:db8::1
+	END
+	batch "$PEER" <<- END
+		address add 100.64.0.1/32 dev lo1
+		address add 2001:db8:2::1/128 dev lo1
+	END
+	{
+		bgp 192.0.2.1 198.18.1.0/24 2001:db8:11::/48
+		neighbor 100.64.0.1 lo1
+		neighbor 2001:db8:2::1 lo1
+		# FRR takes no address of its own host as a neighbour, but as one that calls.
+		cat <<- END
+			 neighbor SPEAKER peer-group
+			 neighbor SPEAKER remote-as 65001
+			 bgp listen range 192.0.2.2/32 peer-group SPEAKER
+			 bgp listen range 2001:db8:1::2/128 peer-group SPEAKER
+			 address-family ipv4 unicast
+			  neighbor SPEAKER activate
+			 exit-address-family
+			 address-family ipv6 unicast
+			  neighbor SPEAKER activate
+			 exit-address-family
+		END
+	} > "$TMP/here.conf"
+	{
+		bgp 100.64.0.1 198.18.2.0/24 2001:db8:12::/48
+		neighbor 192.0.2.1 100.64.0.1 passive
+		neighbor 2001:db8:1::1 2001:db8:2::1 passive
+	} > "$TMP/there.conf"
+	{
+		bgp 192.0.2.2 198.18.3.0/24 2001:db8:13::/48
+		neighbor 192.0.2.1 192.0.2.2
+		neighbor 2001:db8:1::1 2001:db8:1::2
+	} > "$TMP/speaker.conf"
+	router "$NS" speaker "$TMP/speaker.conf" --no_zebra --bgp_port 0
+	router "$NS" here "$TMP/here.conf"
+	router "$PEER" there "$TMP/there.conf"
+
+	connected "update-source lo1, IPv4" here 192.0.2.1 100.64.0.1
+	connected "update-source lo1, IPv6" here 2001:db8:1::1 2001:db8:2::1
+	connected "to the router on the same host, IPv4" speaker 192.0.2.2 192.0.2.1
+	connected "to the router on the same host, IPv6" speaker 2001:db8:1::2 2001:db8:1::1
+	for name in "here $NS 198.18.2.0/24 2001:db8:12::/48" "there $PEER 198.18.1.0/24 2001:db8:11::/48"; do
+		read -r name ns prefixes <<< "$name"
+		wait_for has_learned_both "$ns" "$prefixes" ||
+			equal "what $name has learned" "$prefixes" "$(learned_from "$ns")"
+	done
+
+	# The other one's turn.
+	check "here waits" vty here -c 'configure terminal' -c 'router bgp 65001' \
+		-c 'neighbor 100.64.0.1 passive' -c 'neighbor 2001:db8:2::1 passive'
+	check "there connects" vty there -c 'configure terminal' -c 'router bgp 65001' \
+		-c 'no neighbor 192.0.2.1 passive' -c 'no neighbor 2001:db8:1::1 passive'
+	connected "update-source 100.64.0.1" there 100.64.0.1 192.0.2.1
+	connected "update-source 2001:db8:2::1" there 2001:db8:2::1 2001:db8:1::1
+
+	ADDRESSES='192.0.2.1, 192.0.2.2, 2001:db8:1::1, 2001:db8:1::2'
+	if [ "$DEVICE" != lo ]; then
+		counters "$NS" lo2
+		number "packets of the speaker's sessions that lo2 carried" "$rx_packets" -gt 0
+	fi
+	row "FRR $(version frr): iBGP between loopbacks, update-source by name and by address" \
+		"a second router, a speaker on the same host" \
+		"4 sessions established with the right source, each family's prefix learned on both sides; again with the other side connecting"
+}
+
+sessions_dummy()
+{
+	sessions_on dummy
+}
+
+sessions()
+{
+	sessions_on rust_lo
 }
 
 run_tests "$@"
