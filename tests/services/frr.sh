@@ -228,8 +228,7 @@ sessions_on()
 
 	need jq vtysh
 	WAIT_TIMEOUT=60
-	# By name FRR takes the address of lo1 that has most in common with the
-	# neighbour's, and 127.0.0.1 has more with 100.64.0.1 than 192.0.2.1 has.
+	# As the loopbacks of routers are; FRR passes over 127.0.0.1 in any case.
 	LOCALHOST=off
 	lo1_is "$1"
 	loopback "$NS" lo2
