@@ -8,10 +8,7 @@ use crate::{
     net::{errno, expect_silence, udp, udp_pair, PATIENCE},
     sys,
 };
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::fd::OwnedFd,
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 /// A datagram to `socket` arrives.
 fn expect_reachable(env: &Env, socket: &UdpSocket, to: IpAddr) {

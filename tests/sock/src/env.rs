@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
     fs,
     io::Write,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     process::{Command, Stdio},
     thread,
     time::Duration,
