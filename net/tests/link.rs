@@ -59,6 +59,7 @@ impl device::Operations for Twin {
 impl link::Operations for Twin {
     const KIND: &'static CStr = <Probe as link::Operations>::KIND;
     type Guard = Guard;
+    type Namespace = ();
 
     const OPS: link::OpsRef<Self> = {
         static OPS: link::Ops<Twin> = link::Ops::new();
