@@ -171,7 +171,7 @@ names()
 	driver=$(in_ns "$NS" ethtool -i rlo0)
 	matches "ethtool -i" '^supports-statistics: yes$' "$driver"
 	matches "ethtool -i" '^supports-test: no$' "$driver"
-	matches "ethtool -i" '^supports-priv-flags: no$' "$driver"
+	matches "ethtool -i" '^supports-priv-flags: yes$' "$driver"
 }
 
 accepted()

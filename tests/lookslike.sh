@@ -170,11 +170,11 @@ ethtool()
 	check "no PHY" ip netns exec "$RL" sh -c 'cd /sys/class/net/rlo0 && [ ! -e phydev ]'
 	same "settings" ethtool DEV
 	same "rings" ethtool -g DEV
-	# No interrupts, no channels. Not so the statistics, see ethtool.sh.
+	# No interrupts, no channels. Not so the statistics and the private flags,
+	# see ethtool.sh and flags.sh.
 	same "channels" ethtool -l DEV
 	same "coalescing" ethtool -c DEV
 	same "pause" ethtool -a DEV
-	same "private flags" ethtool --show-priv-flags DEV
 	same "permanent address" ethtool -P DEV
 	same "TSO off" ethtool -K DEV tso off gso off gro off
 	same "features then" ethtool -k DEV
