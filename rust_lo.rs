@@ -227,7 +227,7 @@ impl device::Operations for RustLo {
 }
 
 /// The route is that of `lo`, MTU and all, until the first packet has come by ([`steering`]). If that
-/// one is too big its sender is told, as by a tunnel.
+/// one is too big, and must not be fragmented, its sender is told, as by a tunnel.
 #[cold]
 fn too_big(dev: &Device<RustLo>, skb: SkBuff<'_>, mtu: u32, ctx: &XmitContext) {
     dev.private().drops.too_big.count();

@@ -31,7 +31,10 @@ use crate::{
     },
     RustLo,
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr, //
+};
 use kernel::{
     prelude::*,
     rbtree::RBTree,
@@ -89,7 +92,7 @@ pub(crate) fn join(dev: &Device<RustLo>, rtnl: &Rtnl) -> Result {
     here.hook().inspect_err(|_| {
         devices.remove(&dev.index());
     })?;
-    steering.choose(&devices);
+    steering.choose(&devices, dev, rtnl);
     Ok(())
 }
 
@@ -99,14 +102,22 @@ pub(crate) fn leave(dev: &Device<RustLo>, rtnl: &Rtnl) {
     let steering = here.data();
     let mut devices = steering.devices.lock();
     devices.remove(&dev.index());
-    steering.choose(&devices);
+    steering.choose(&devices, dev, rtnl);
     if devices.is_empty() {
         here.unhook();
     }
 }
 
 impl Steering {
-    fn choose(&self, devices: &RBTree<u32, Part>) {
+    /// Whom to try first, and who stands in for `lo`, in the namespace that `dev` is in.
+    fn choose(&self, devices: &RBTree<u32, Part>, dev: &Device<RustLo>, rtnl: &Rtnl) {
+        let here = dev.namespace(rtnl);
+        let first = devices
+            .keys()
+            .next()
+            .and_then(|index| here.device_rtnl(*index, rtnl));
+        dev.for_namespace(rtnl)
+            .set_first(first.and_then(|dev| dev.downcast()));
         let first = devices.iter().find(|(_, part)| **part == Part::Full);
         self.stand_in
             .store(first.map_or(0, |(index, _)| *index), Relaxed);
@@ -146,11 +157,18 @@ fn carrier<'p, F: Family>(
     route: F::Route<'p>,
 ) -> Option<&'p Device<RustLo>> {
     let (output, ns, rcu) = (packet.output(), packet.namespace(), packet.rcu());
+    // Mostly there is but one, which need not be looked up. (If it is an L3 master the packet is on
+    // it already.)
+    if let Some(first) = packet.first::<RustLo>() {
+        if route.is_owned_by(first) && first.is_running() {
+            return Some(first);
+        }
+    }
     // What is sent to 0.0.0.0 has a route without an owner.
     let owner = route
         .owner(output, ns, rcu)
         .or_else(|| packet.owner_of_destination())?;
-    if core::ptr::eq(owner, output) {
+    if ptr::eq(owner, output) {
         // An address of `lo` (or of a device that is an L3 master and needs no help).
         if output.is_running() {
             return None;

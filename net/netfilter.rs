@@ -26,8 +26,10 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::atomic::{
+        Acquire,
         Atomic,
-        Relaxed, //
+        Relaxed,
+        Release, //
     },
     types::Opaque, //
 };
@@ -56,6 +58,56 @@ pub enum Verdict {
     Accept = bindings::NF_ACCEPT,
     /// It is freed, and its sender told that it was not permitted (`EPERM`).
     Drop = bindings::NF_DROP,
+}
+
+/// What the hooks of one namespace are handed.
+#[pin_data]
+pub(super) struct Shared<N> {
+    /// The driver's own.
+    #[pin]
+    pub(super) own: N,
+    pub(super) first: First,
+}
+
+/// The device of a driver that its hooks find without looking it up: mostly there is but one.
+///
+/// # Invariants
+///
+/// The address of a registered device of the driver that the hooks are of, or 0. It is taken away
+/// (by `netns::DropQueued`) when the device is being unregistered or leaves the namespace, before
+/// an RCU grace period passes that both wait for.
+pub(super) struct First(Atomic<usize>);
+
+impl First {
+    pub(super) const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// # Safety
+    ///
+    /// The device, if any, must be one as the invariants of [`First`] have it.
+    pub(super) unsafe fn set(&self, dev: Option<&AnyDevice>, _rtnl: &Rtnl) {
+        // INVARIANT: By the function's safety requirement.
+        self.0
+            .store(dev.map_or(0, |dev| dev.as_raw() as usize), Release);
+    }
+
+    /// Takes the device away if it is this one.
+    pub(super) fn forget(&self, dev: &AnyDevice, _rtnl: &Rtnl) {
+        if self.0.load(Relaxed) == dev.as_raw() as usize {
+            self.0.store(0, Release);
+        }
+    }
+
+    #[inline]
+    fn get<'rcu>(&self, _rcu: &'rcu RcuRead) -> Option<&'rcu AnyDevice> {
+        let dev = self.0.load(Acquire) as *mut bindings::net_device;
+        if dev.is_null() {
+            return None;
+        }
+        // SAFETY: By the type's invariants it is alive for as long as the RCU section is open.
+        Some(unsafe { AnyDevice::from_raw(dev) })
+    }
 }
 
 /// A hook of the driver whose [`link::Operations::Namespace`] is `N`.
@@ -87,6 +139,7 @@ pub struct Packet<'p, F, N> {
     skb: *mut bindings::sk_buff,
     state: *const bindings::nf_hook_state,
     rcu: &'p RcuRead,
+    first: &'p First,
     _family: PhantomData<(F, fn() -> N)>,
 }
 
@@ -109,6 +162,21 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     pub fn output(&self) -> &'p AnyDevice {
         // SAFETY: By the type's invariants: at the points of [`Point`] there always is one.
         unsafe { AnyDevice::from_raw((*self.state).out) }
+    }
+
+    /// The device of the driver that [`ForNamespace::set_first`](super::netns::ForNamespace::set_first)
+    /// has named, for a family whose routes have to look theirs up.
+    #[inline]
+    pub fn first<T>(&self) -> Option<&'p Device<T>>
+    where
+        T: link::Operations<Namespace = N>,
+    {
+        if !F::LOOKS_UP {
+            return None;
+        }
+        let dev = self.first.get(self.rcu)?;
+        // SAFETY: By the invariants of `First` it is one of the driver that the hook is of.
+        Some(unsafe { Device::from_raw(dev.as_raw()) })
     }
 
     /// The packet's route, if it has one of its family. (A bridge hands over some without.)
@@ -168,9 +236,9 @@ pub trait HookList<N>: private::Sealed + 'static {
     #[doc(hidden)]
     const COUNT: u32;
 
-    /// As `nf_register_net_hooks()` wants them, each with `data`.
+    /// As `nf_register_net_hooks()` wants them, each with `data`, a `Shared<N>`.
     #[doc(hidden)]
-    fn ops(data: *const N) -> Self::Ops;
+    fn ops(data: *const c_void) -> Self::Ops;
 }
 
 /// None.
@@ -182,7 +250,7 @@ impl<N> HookList<N> for NoHooks {
     type Ops = [bindings::nf_hook_ops; 0];
     const COUNT: u32 = 0;
 
-    fn ops(_data: *const N) -> Self::Ops {
+    fn ops(_data: *const c_void) -> Self::Ops {
         []
     }
 }
@@ -193,7 +261,7 @@ impl<N: Sync + 'static, A: Hook<N>, B: Hook<N>> HookList<N> for (A, B) {
     type Ops = [bindings::nf_hook_ops; 2];
     const COUNT: u32 = 2;
 
-    fn ops(data: *const N) -> Self::Ops {
+    fn ops(data: *const c_void) -> Self::Ops {
         [Adapter::<A, N>::ops(data), Adapter::<B, N>::ops(data)]
     }
 }
@@ -206,11 +274,11 @@ mod private {
 struct Adapter<H, N>(PhantomData<(H, N)>);
 
 impl<N: Sync + 'static, H: Hook<N>> Adapter<H, N> {
-    fn ops(data: *const N) -> bindings::nf_hook_ops {
+    fn ops(data: *const c_void) -> bindings::nf_hook_ops {
         // SAFETY: Zero is a valid value of all fields.
         let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
         ops.hook = Some(Self::hook);
-        ops.priv_ = data.cast_mut().cast();
+        ops.priv_ = data.cast_mut();
         ops.pf = H::Family::NFPROTO;
         ops.hooknum = H::POINT as u32;
         ops.priority = H::PRIORITY;
@@ -228,15 +296,16 @@ impl<N: Sync + 'static, H: Hook<N>> Adapter<H, N> {
         // SAFETY: `nf_hook()` opens an RCU read-side critical section around all hooks.
         let rcu = unsafe { RcuRead::assume() };
         // SAFETY: Who registers a hook sees to it that its data outlives those who are in it.
-        let data = unsafe { &*data.cast::<N>() };
+        let data = unsafe { &*data.cast::<Shared<N>>() };
         // INVARIANT: The core hands over packet and state for this call.
         let mut packet = Packet {
             skb,
             state,
             rcu: &rcu,
+            first: &data.first,
             _family: PhantomData,
         };
-        H::run(data, &mut packet) as c_uint
+        H::run(&data.own, &mut packet) as c_uint
     }
 }
 
@@ -278,14 +347,18 @@ impl<N: super::netns::PerNamespace> Hooks<N> {
     pub(super) unsafe fn register(
         &self,
         net: *mut bindings::net,
-        data: *const N,
+        data: *const Shared<N>,
         _rtnl: &Rtnl,
     ) -> Result {
         if self.registered.load(Relaxed) != 0 {
             return Ok(());
         }
         // SAFETY: They are not registered, and RTNL is held: nobody else looks at them.
-        unsafe { self.ops.get().write(<N::Hooks as HookList<N>>::ops(data)) };
+        unsafe {
+            self.ops
+                .get()
+                .write(<N::Hooks as HookList<N>>::ops(data.cast()));
+        }
         // SAFETY: By the function's safety requirement; the operations are complete. What an error
         // leaves registered is nothing.
         to_result(unsafe {

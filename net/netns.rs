@@ -16,8 +16,10 @@ use super::{
     },
     link,
     netfilter::{
+        First,
         HookList,
-        Hooks, //
+        Hooks,
+        Shared, //
     },
     notifier::{
         self,
@@ -81,6 +83,19 @@ impl Namespace {
         Some(unsafe { AnyDevice::from_raw(dev) })
     }
 
+    /// The device with this index. While RTNL is held it stays.
+    ///
+    /// C counterpart: `__dev_get_by_index()`, `net/core/dev.c`.
+    pub fn device_rtnl<'a>(&'a self, index: u32, _rtnl: &'a Rtnl) -> Option<&'a AnyDevice> {
+        // SAFETY: By the type's invariants; devices come and go under RTNL.
+        let dev = unsafe { bindings::dev_by_index(self.as_raw(), index as c_int) };
+        if dev.is_null() {
+            return None;
+        }
+        // SAFETY: As above.
+        Some(unsafe { AnyDevice::from_raw(dev) })
+    }
+
     /// Lets nobody use a route again that was looked up until now: those who keep one look again.
     ///
     /// C counterpart: `rt_genid_bump_all()`, `include/net/net_namespace.h`.
@@ -129,7 +144,7 @@ impl PerNamespace for () {
 #[pin_data(PinnedDrop)]
 struct Data<N: PerNamespace> {
     #[pin]
-    own: N,
+    shared: Shared<N>,
     #[pin]
     hooks: Hooks<N>,
     net: *mut bindings::net,
@@ -138,7 +153,10 @@ struct Data<N: PerNamespace> {
 impl<N: PerNamespace> Data<N> {
     fn new(net: *mut bindings::net) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            own <- N::new(),
+            shared <- try_pin_init!(Shared {
+                own <- N::new(),
+                first: First::new(),
+            }),
             hooks <- Hooks::new(),
             net,
         })
@@ -168,7 +186,22 @@ pub struct ForNamespace<'a, T: link::Operations> {
 impl<'a, T: link::Operations> ForNamespace<'a, T> {
     /// The driver's own part.
     pub fn data(&self) -> &'a T::Namespace {
-        &self.data.own
+        &self.data.shared.own
+    }
+
+    /// Names the device that hooks find without looking it up
+    /// ([`Packet::first`](super::netfilter::Packet::first)), or none. It is forgotten when the
+    /// device leaves the namespace or goes.
+    pub fn set_first(&self, dev: Option<&Device<T>>) {
+        let here = |dev: &&Device<T>| dev.namespace(self.rtnl).as_raw() == self.data.net;
+        // SAFETY: It is a registered device of `T`, in this namespace: a driver has no other one
+        // in its hands. `DropQueued` takes it away again.
+        unsafe {
+            self.data
+                .shared
+                .first
+                .set(dev.filter(here).map(|dev| &**dev), self.rtnl);
+        }
     }
 
     /// Puts the driver's hooks in place in this namespace, if they are not. Process context.
@@ -180,7 +213,7 @@ impl<'a, T: link::Operations> ForNamespace<'a, T> {
         unsafe {
             self.data
                 .hooks
-                .register(self.data.net, &self.data.own, self.rtnl)
+                .register(self.data.net, &self.data.shared, self.rtnl)
         }
     }
 
@@ -196,11 +229,18 @@ impl<T: link::Operations> Device<T> {
     /// What the driver keeps for the namespace that the device is in.
     pub fn for_namespace<'a>(&'a self, rtnl: &'a Rtnl) -> ForNamespace<'a, T> {
         const { assert!(Registration::<T>::NEEDED) };
+        ForNamespace {
+            data: self.data(rtnl),
+            rtnl,
+        }
+    }
+
+    fn data<'a>(&'a self, rtnl: &'a Rtnl) -> &'a Data<T::Namespace> {
+        assert!(Registration::<T>::NEEDED);
         let net = self.namespace(rtnl).as_raw();
         // SAFETY: A device of `T` is there only while a `link::Registration` is, and with it the
         // `Registration` here: all namespaces have their data, under this number.
-        let data = unsafe { &*bindings::net_generic(net, *T::OPS.get().net_id()).cast() };
-        ForNamespace { data, rtnl }
+        unsafe { &*bindings::net_generic(net, *T::OPS.get().net_id()).cast() }
     }
 }
 
@@ -310,8 +350,11 @@ impl<T: link::Operations> Notifier for DropQueued<T> {
     const PRIORITY: i32 = 0;
 
     fn notify(event: Event, dev: &AnyDevice, rtnl: &Rtnl) {
-        if Registration::<T>::NEEDED && event == Event::Unregister && dev.downcast::<T>().is_some()
-        {
+        if !Registration::<T>::NEEDED || event != Event::Unregister {
+            return;
+        }
+        if let Some(dev) = dev.downcast::<T>() {
+            dev.data(rtnl).shared.first.forget(dev, rtnl);
             // SAFETY: The namespace is alive; the function has no preconditions.
             unsafe { bindings::nf_queue_nf_hook_drop(dev.namespace(rtnl).as_raw()) };
         }

@@ -29,6 +29,10 @@ pub trait Family: private::Sealed + 'static {
     #[doc(hidden)]
     const NFPROTO: u8;
 
+    /// Whether [`Route::owner`] has to look the device up.
+    #[doc(hidden)]
+    const LOOKS_UP: bool;
+
     /// The packet's route, if it is one of this family.
     ///
     /// # Safety
@@ -78,6 +82,9 @@ pub trait Route<'a>: Copy {
         ns: &'a Namespace,
         rcu: &'a RcuRead,
     ) -> Option<&'a AnyDevice>;
+
+    /// Whether this device has the address of a local route.
+    fn is_owned_by(self, dev: &AnyDevice) -> bool;
 
     /// Whether the route, as far as can be seen without much ado, goes by another MTU than this one,
     /// being one of `output`.
@@ -151,6 +158,12 @@ impl<'a> Route<'a> for Route4<'a> {
         }
     }
 
+    #[inline]
+    fn is_owned_by(self, dev: &AnyDevice) -> bool {
+        // SAFETY: By the type's invariants; the field does not change.
+        (unsafe { (*self.0).rt_iif }) as u32 == dev.index()
+    }
+
     /// Exceptions that say less than the device's are not looked for.
     #[inline]
     fn mtu_differs(self, output: &AnyDevice, mtu: u32) -> bool {
@@ -161,6 +174,7 @@ impl<'a> Route<'a> for Route4<'a> {
 impl Family for Ipv4 {
     type Route<'a> = Route4<'a>;
     const NFPROTO: u8 = bindings::NFPROTO_IPV4 as u8;
+    const LOOKS_UP: bool = true;
 
     #[inline]
     unsafe fn of_packet<'a>(skb: *mut bindings::sk_buff) -> Option<Route4<'a>> {
@@ -231,6 +245,15 @@ impl<'a> Route<'a> for Route6<'a> {
     }
 
     #[inline]
+    fn is_owned_by(self, dev: &AnyDevice) -> bool {
+        // SAFETY: As in `owner`.
+        unsafe {
+            let idev = (&raw const (*self.0).rt6i_idev).read_volatile();
+            !idev.is_null() && (*idev).dev == dev.as_raw()
+        }
+    }
+
+    #[inline]
     fn mtu_differs(self, output: &AnyDevice, mtu: u32) -> bool {
         // SAFETY: By the type's invariants.
         match unsafe { bindings::dst_metric_raw(self.0.cast(), bindings::RTAX_MTU as c_int) } {
@@ -243,6 +266,7 @@ impl<'a> Route<'a> for Route6<'a> {
 impl Family for Ipv6 {
     type Route<'a> = Route6<'a>;
     const NFPROTO: u8 = bindings::NFPROTO_IPV6 as u8;
+    const LOOKS_UP: bool = false;
 
     #[inline]
     unsafe fn of_packet<'a>(skb: *mut bindings::sk_buff) -> Option<Route6<'a>> {

@@ -24,6 +24,7 @@ use crate::net::{
         HookList,
         Packet,
         Point,
+        Shared,
         Verdict,
         LAST, //
     },
@@ -64,6 +65,9 @@ static FAILS: Atomic<bool> = Atomic::new(false);
 /// What the hook has seen, and the device that it is to send by.
 static SEEN: Atomic<u64> = Atomic::new(0);
 static SEND_BY: Atomic<u32> = Atomic::new(0);
+
+/// Index of the device that it has found without looking it up, or 0.
+static FIRST: Atomic<u32> = Atomic::new(0);
 
 /// Bits of [`SEEN`]; the index of the owner is above.
 const ROUTE: u64 = 1;
@@ -120,6 +124,10 @@ impl<F: Family> Hook<Kept> for Look<F> {
             }
         }
         SEEN.store(seen, Relaxed);
+        FIRST.store(
+            packet.first::<Hooked>().map_or(0, |dev| dev.index()),
+            Relaxed,
+        );
         let dev = ns.device(SEND_BY.load(Relaxed), rcu);
         match dev.and_then(|dev| dev.downcast::<Hooked>()) {
             Some(dev) => packet.send_by(dev),
@@ -168,6 +176,16 @@ fn links() -> Result<Links> {
     KBox::pin_init(link::Registration::new(), GFP_KERNEL)
 }
 
+/// What the core hands to hooks for it.
+fn shared_of(kept: &Kept) -> *const c_void {
+    // SAFETY: There is none but in a `Shared`.
+    unsafe {
+        core::ptr::from_ref(kept)
+            .byte_sub(core::mem::offset_of!(Shared<Kept>, own))
+            .cast()
+    }
+}
+
 /// Lets a packet with this route, or none, pass the hook of IPv4, or the one of IPv6. Says what the
 /// verdict was, and the device that the packet has then.
 fn pass(
@@ -176,7 +194,7 @@ fn pass(
     route: Option<&mut bindings::rtable>,
     rtnl: &Rtnl,
 ) -> Result<(u32, *mut bindings::net_device)> {
-    let ops = <<Kept as PerNamespace>::Hooks as HookList<Kept>>::ops(kept);
+    let ops = <<Kept as PerNamespace>::Hooks as HookList<Kept>>::ops(shared_of(kept));
     let ops = &ops[usize::from(six)];
     let hook = ops.hook.ok_or(EINVAL)?;
     let skb = packet(20)?;
@@ -338,6 +356,31 @@ mod tests {
                 (bindings::NF_DROP, core::ptr::null_mut())
             );
         }
+        Ok(())
+    }
+
+    /// The device that is found without looking it up is forgotten when it goes.
+    #[test]
+    fn first_is_forgotten() -> Result {
+        let links = links()?;
+        let rtnl = Rtnl::lock();
+        let dev = links.create(NAME, &rtnl)?;
+        let here = dev.for_namespace(&rtnl);
+        let kept: *const Kept = here.data();
+        let first = || -> Result<u32> {
+            // SAFETY: It is there for as long as the namespace and `links` are.
+            pass(unsafe { &*kept }, false, None, &rtnl)?;
+            Ok(FIRST.load(Relaxed))
+        };
+        check!(first()?, 0);
+        here.set_first(Some(dev));
+        check!(first()?, dev.index());
+        here.set_first(None);
+        check!(first()?, 0);
+        here.set_first(Some(dev));
+        // SAFETY: It is registered, and RTNL is held; it is freed when that is given back.
+        unsafe { bindings::unregister_netdevice_queue(dev.as_raw(), core::ptr::null_mut()) };
+        check!(first()?, 0);
         Ok(())
     }
 }
