@@ -98,6 +98,8 @@ large()
 	grown "$NS" rlo0 in_ns "$NS" ping -q -n -c 1 -W 2 -s 60000 ::1
 	equal "packets for a large ping" 2 "$grown_packets"
 	ip -n "$NS" link set rlo0 mtu 1500
+	# The first packet tells the route.
+	check "ping" ping_once "$NS" 127.0.0.1
 	grown "$NS" rlo0 in_ns "$NS" ping -q -n -c 1 -W 2 -s 14000 127.0.0.1
 	equal "packets for a ping in fragments" 20 "$grown_packets"
 	grown "$NS" rlo0 in_ns "$NS" ping -q -n -c 1 -W 2 -s 14000 ::1

@@ -92,7 +92,7 @@ beside()
 	# A rule after that of VRFs is heard: nothing was answered before it.
 	ip -n "$NS" rule add pref 2000 to 198.51.100.1 blackhole
 	refused "a route that the rule forbids" 'Invalid|Network|unreachable' \
-		ip -n "$NS" route get 198.51.100.1 oif rlo0
+		ip -n "$NS" route get 198.51.100.1
 }
 
 member()

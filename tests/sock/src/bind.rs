@@ -3,7 +3,7 @@
 //! Binding to addresses and to devices, and what a socket learns of them.
 
 use crate::{
-    env::{Check, Counters, Env, Mode},
+    env::{Check, Counters, Env},
     msg,
     net::{errno, expect_silence, udp, udp_pair, PATIENCE},
     sys,

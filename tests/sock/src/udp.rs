@@ -108,6 +108,8 @@ pub fn segments(env: &Env) {
 
     // Datagrams that do not fit the device are refused, as its MTU is known.
     ip_batch(&format!("link set {} mtu 1400\n", env.dev));
+    // By the first packet, where the route is that of lo.
+    msg::send(&sender, b"first", None, &[], 0).unwrap();
     let size = [msg::Control::new(
         libc::SOL_UDP,
         libc::UDP_SEGMENT,
