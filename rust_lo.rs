@@ -190,7 +190,7 @@ impl device::Operations for RustLo {
                 let len = skb.len();
                 match skb.netif_rx(ctx.bh()) {
                     Ok(()) => dev.lstats_add(len, ctx.bh()),
-                    // The core has counted it as rx_dropped.
+                    // The core has counted it as rx_dropped, in a VRF as that of its device.
                     Err(Dropped) => dev.private().drops.backlog.count(),
                 }
             }

@@ -52,8 +52,6 @@ pub(super) struct Registration<T: Validator> {
 
 impl<T: Validator> Registration<T> {
     /// Registers the validator. Process context, without RTNL.
-    ///
-    /// `EEXIST` cannot come back: a block that is new is in no list.
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             six <- Block::new(),

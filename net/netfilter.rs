@@ -15,7 +15,10 @@ use super::{
         Device, //
     },
     link,
-    netns::Namespace,
+    netns::{
+        Namespace,
+        PerNamespace, //
+    },
     route::{
         self,
         Family, //
@@ -315,7 +318,7 @@ impl<N: Sync + 'static, H: Hook<N>> Adapter<H, N> {
 ///
 /// `ops` is registered with the core if `registered` is 1.
 #[pin_data]
-pub(super) struct Hooks<N: super::netns::PerNamespace> {
+pub(super) struct Hooks<N: PerNamespace> {
     #[pin]
     ops: Opaque<<N::Hooks as HookList<N>>::Ops>,
     /// Changed under RTNL, or by who is the only one left.
@@ -323,11 +326,11 @@ pub(super) struct Hooks<N: super::netns::PerNamespace> {
 }
 
 // SAFETY: After they were registered, only the core touches the operations, under its locks.
-unsafe impl<N: super::netns::PerNamespace> Send for Hooks<N> {}
+unsafe impl<N: PerNamespace> Send for Hooks<N> {}
 // SAFETY: As above; they are changed under RTNL, while they are not registered.
-unsafe impl<N: super::netns::PerNamespace> Sync for Hooks<N> {}
+unsafe impl<N: PerNamespace> Sync for Hooks<N> {}
 
-impl<N: super::netns::PerNamespace> Hooks<N> {
+impl<N: PerNamespace> Hooks<N> {
     pub(super) fn new() -> impl PinInit<Self> {
         // INVARIANT: Not registered.
         pin_init!(Self {

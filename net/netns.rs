@@ -72,27 +72,31 @@ impl Namespace {
     /// C counterpart: `dev_get_by_index_rcu()`, `net/core/dev.c`.
     #[inline]
     pub fn device<'rcu>(&self, index: u32, _rcu: &'rcu RcuRead) -> Option<&'rcu AnyDevice> {
-        // SAFETY: By the type's invariants. Devices are taken out of the tree before
-        // `synchronize_net()` in their unregistration (`unlist_netdevice()`, `net/core/dev.c`), so
-        // that what is found lives until the RCU section ends.
-        let dev = unsafe { bindings::dev_by_index(self.as_raw(), index as c_int) };
-        if dev.is_null() {
-            return None;
-        }
-        // SAFETY: As above.
-        Some(unsafe { AnyDevice::from_raw(dev) })
+        // SAFETY: Devices are taken out of the tree before `synchronize_net()` in their
+        // unregistration (`unlist_netdevice()`, `net/core/dev.c`), so that what is found lives until
+        // the RCU section ends.
+        unsafe { self.by_index(index) }
     }
 
     /// The device with this index. While RTNL is held it stays.
     ///
     /// C counterpart: `__dev_get_by_index()`, `net/core/dev.c`.
     pub fn device_rtnl<'a>(&'a self, index: u32, _rtnl: &'a Rtnl) -> Option<&'a AnyDevice> {
-        // SAFETY: By the type's invariants; devices come and go under RTNL.
+        // SAFETY: Devices come and go under RTNL.
+        unsafe { self.by_index(index) }
+    }
+
+    /// # Safety
+    ///
+    /// For `'a` something must keep the devices that are in the namespace now.
+    #[inline]
+    unsafe fn by_index<'a>(&self, index: u32) -> Option<&'a AnyDevice> {
+        // SAFETY: By the type's invariants.
         let dev = unsafe { bindings::dev_by_index(self.as_raw(), index as c_int) };
         if dev.is_null() {
             return None;
         }
-        // SAFETY: As above.
+        // SAFETY: By the function's safety requirement.
         Some(unsafe { AnyDevice::from_raw(dev) })
     }
 
@@ -338,8 +342,9 @@ impl<T: link::Operations> PinnedDrop for Registration<T> {
     }
 }
 
-/// Lets go of packets that a hook has given to a device that goes, and that wait in a queue of
-/// user space (`NF_QUEUE`) since: a packet holds no reference to its device.
+/// Lets hooks forget a device that goes ([`First`]), and lets go of packets that they have given to it
+/// and that wait in a queue of user space (`NF_QUEUE`) since: a packet holds no reference to its
+/// device.
 ///
 /// They can be there if somebody has put a hook behind all others. By the time of this event all
 /// that were on their way when the device went down have come to such a queue or are gone, as an

@@ -19,7 +19,7 @@ cleanup() {
 	rm -rf "$TMP"
 }
 
-kinds='own in'
+kinds='own in master'
 if [ "${1:-}" = --all ]; then
 	kinds+=' all'
 	LIMIT=900

@@ -47,6 +47,7 @@ carried() {
 # on_rust_lo KIND COMMAND: as run; sets no variables of the caller's.
 on_rust_lo() {
 	local path=$PATH
+	[ "$1" != master ] || export L3_MASTER=1
 	PATH=$KSELFTESTS:$path
 	run "$@"
 	PATH=$path
