@@ -239,7 +239,7 @@ fi
 command -v python3 >/dev/null || skip "no python3"
 
 echo "KTAP version 1"
-echo "1..83"
+echo "1..87"
 
 ip netns add "$ns"
 ip -n "$ns" link set lo up
@@ -582,5 +582,34 @@ ip -n "$ns2" link set plain0 down
 ip -n "$ns2" link set lo up
 fails "nobody would carry localhost" 1 "rust-lo: lo: plain0 is down*" "$tool" -n "$ns2" unprefer lo
 
+# --- who carries it -----------------------------------------------------------------------------------------------
+
+ip netns del "$ns2"
+ip netns add "$ns2"
+ip -n "$ns2" link set lo up
+ip -n "$ns2" link add "$dev" type rust_lo
+ip -n "$ns2" link set "$dev" up
+sleep 0.2
+# carrier NAME WANTED: status says that this device has all of localhost, and it has the packets
+carrier() {
+	local says at
+	says=$("$tool" -n "$ns2" status | awk '{ printf "%s ", $3 }')
+	at=$(ip netns exec "$ns2" cat "/sys/class/net/$2/statistics/rx_packets")
+	ip netns exec "$ns2" ping -q -c1 -W5 127.0.0.1 >/dev/null
+	ip netns exec "$ns2" ping -q -c1 -W5 ::1 >/dev/null
+	at=$(($(ip netns exec "$ns2" cat "/sys/class/net/$2/statistics/rx_packets") - at))
+	say "status: $says, $at packets by $2"
+	[[ $says == "$2 $2 $2 " ]] && ((at == 4))
+	ok $? "$1"
+}
+carrier "lo has what it came first for" lo
+ip -n "$ns2" link set lo down
+carrier "where it is down another one carries that" "$dev"
+ip -n "$ns2" link set lo up
+"$tool" -n "$ns2" prefer "$dev" >/dev/null
+carrier "it does as well when preferred" "$dev"
+ip netns exec "$ns2" ethtool --set-priv-flags "$dev" l3-master on
+carrier "... also as an L3 master" "$dev"
+
 say "Totals: pass:$((number - failed)) fail:$failed"
-((failed == 0 && number == 83))
+((failed == 0 && number == 87))

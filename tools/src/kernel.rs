@@ -145,8 +145,9 @@ impl Kernel {
         Ok(replies.iter().filter_map(link).collect())
     }
 
-    /// The device that carries packets to this address.
-    pub fn carrier(&mut self, address: IpAddr) -> Result<Option<Dev>> {
+    /// The device of the route to this address: that which the table has for it (`RTM_F_FIB_MATCH`), or that which the
+    /// kernel makes of it.
+    fn route_to(&mut self, address: IpAddr, flags: u32) -> Result<Option<Dev>> {
         let mut fixed = [0; 12];
         let bytes = match address {
             IpAddr::V4(a) => a.octets().to_vec(),
@@ -154,11 +155,39 @@ impl Kernel {
         };
         fixed[0] = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         fixed[1] = 8 * bytes.len() as u8;
+        fixed[8..].copy_from_slice(&flags.to_ne_bytes());
         let replies = self
             .netlink
             .ask(Request::new(RTM_GETROUTE, 0, &fixed).attr(RTA_DST, &bytes))?;
         let dev = |reply: &Reply| Attrs::read(reply.payload.get(12..)?).u32(RTA_OIF);
         Ok(replies.ok().and_then(|r| r.iter().find_map(dev)))
+    }
+
+    /// The device, of these, that carries packets to this address of the host.
+    ///
+    /// The route is that of `lo`. A device of the driver takes what the table has for it, and where `lo` is down the first
+    /// of them takes what is for `lo`. (An L3 master, whose routes are its own, does not, nor does one in a VRF: that
+    /// cannot be seen from here.)
+    pub fn carrier(&mut self, address: IpAddr, links: &[Link]) -> Result<Option<Dev>> {
+        let Some(output) = self.route_to(address, 0)? else {
+            return Ok(None);
+        };
+        if output != LOOPBACK {
+            return Ok(Some(output));
+        }
+        let owner = self.route_to(address, RTM_F_FIB_MATCH)?;
+        let mut ready: Vec<Dev> = links
+            .iter()
+            .filter(|l| l.up && l.kind == KIND)
+            .map(|l| l.dev)
+            .collect();
+        ready.sort_unstable();
+        let down = links.iter().any(|l| l.dev == LOOPBACK && !l.up);
+        let stand_in = ready.first().copied().filter(|_| down);
+        Ok(owner
+            .filter(|d| ready.contains(d))
+            .or(stand_in)
+            .or(Some(output)))
     }
 
     fn routes(&mut self, family: u8, table: u8) -> Result<Vec<Reply>> {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernel::{Kernel, Link, Snapshot};
 use crate::plan::{left4, prefer4, prefer6, unprefer4, unprefer6};
 use crate::sockets::{bound_to, Bound};
-use crate::state::{Dev, Route4, State, LOOPBACK};
+use crate::state::{Dev, Route4, State, KIND, LOOPBACK};
 
 /// The address families a command is about.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ fn find<'a>(links: &'a [Link], name: &str) -> Result<&'a Link> {
     let link = links.iter().find(|l| l.name == name);
     let link = link.ok_or_else(|| Error("no such device".into()))?;
     match link.kind.as_str() {
-        "rust_lo" => Ok(link),
+        KIND => Ok(link),
         _ if link.dev == LOOPBACK => Err(Error(
             "not a rust_lo device, but the loopback device itself".into(),
         )),

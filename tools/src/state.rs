@@ -9,6 +9,9 @@ use crate::uapi::{RTN_LOCAL, RT_SCOPE_HOST};
 /// Index of a device.
 pub type Dev = u32;
 
+/// The kind of link of the driver's devices.
+pub const KIND: &str = "rust_lo";
+
 /// The loopback device of every namespace has this index, whatever its name.
 pub const LOOPBACK: Dev = 1;
 

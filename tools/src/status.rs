@@ -49,7 +49,7 @@ pub fn status(kernel: &mut Kernel, about: Option<&str>) -> Result<Vec<Entry>> {
     let mut entry =
         |dst: String, asked: IpAddr, order: Vec<Dev>, preferred: Vec<Dev>| -> Result<Entry> {
             let dev = kernel
-                .carrier(asked)?
+                .carrier(asked, &links)?
                 .map(|d| names([d].into_iter(), &links).remove(0));
             Ok(Entry {
                 kept: state.kept4.iter().any(|r| r.dst == asked),

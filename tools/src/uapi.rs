@@ -45,6 +45,7 @@ pub const RTN_BROADCAST: u8 = 3;
 pub const RT_SCOPE_HOST: u8 = 254;
 pub const RTPROT_KERNEL: u8 = 2;
 pub const RTM_F_CLONED: u32 = 0x200;
+pub const RTM_F_FIB_MATCH: u32 = 0x2000;
 /// Metric of a prefix route if the address does not say another.
 pub const PREFIX_METRIC: u32 = 256;
 
