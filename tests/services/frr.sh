@@ -93,17 +93,8 @@ frr()
 		link set dummy0 up
 		address add 192.0.2.3/32 dev dummy0
 		address add 2001:db8:1::3/128 dev dummy0
-		link add eth0 type veth peer name eth0 netns $PEER
-		address add 198.51.100.0/31 dev eth0
-		address add 2001:db8::/127 dev eth0 nodad
-		link set eth0 up
 	END
-	batch "$PEER" <<- END
-		link set lo up
-		address add 198.51.100.1/31 dev eth0
-		address add 2001:db8::1/127 dev eth0 nodad
-		link set eth0 up
-	END
+	wire
 	router "$NS" router "$FRR/router.conf"
 	router "$PEER" peer "$FRR/peer.conf"
 	announced "all services" "192.0.2.1 192.0.2.2 192.0.2.3" "2001:db8:1::1 2001:db8:1::2 2001:db8:1::3"

@@ -53,6 +53,23 @@ loopback()
 	ip -n "$1" link set "$2" up
 }
 
+# wire: eth0 between NS and PEER, with addresses.
+wire()
+{
+	batch "$NS" <<- END
+		link add eth0 type veth peer name eth0 netns $PEER
+		address add 198.51.100.0/31 dev eth0
+		address add 2001:db8::/127 dev eth0 nodad
+		link set eth0 up
+	END
+	batch "$PEER" <<- END
+		link set lo up
+		address add 198.51.100.1/31 dev eth0
+		address add 2001:db8::1/127 dev eth0 nodad
+		link set eth0 up
+	END
+}
+
 # lo1_is TYPE: the namespace NS, where lo1 of this type has addresses of its own,
 # and PEER, with a wire to NS and routes to them. A dummy is what is used for this
 # without rust_lo: all has to work on it, and is carried by lo.
@@ -67,16 +84,9 @@ lo1_is()
 	batch "$NS" <<- END
 		$(printf 'address add %s/32 dev lo1\n' "${ADDRESSES4[@]}")
 		$(printf 'address add %s/128 dev lo1\n' "${ADDRESSES6[@]}")
-		link add eth0 type veth peer name eth0 netns $PEER
-		address add 198.51.100.0/31 dev eth0
-		address add 2001:db8::/127 dev eth0 nodad
-		link set eth0 up
 	END
+	wire
 	batch "$PEER" <<- END
-		link set lo up
-		address add 198.51.100.1/31 dev eth0
-		address add 2001:db8::1/127 dev eth0 nodad
-		link set eth0 up
 		route add 192.0.2.0/24 via 198.51.100.0
 		route add 2001:db8:1::/48 via 2001:db8::
 	END
