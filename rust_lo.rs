@@ -37,6 +37,7 @@ use net::{
         PrivFlag, //
     },
     link,
+    link_type::Loopback,
     loopback::ShieldAndValidator,
     netlink::{
         ExtAck,
@@ -44,7 +45,6 @@ use net::{
     },
     queue_stats,
     setup::{
-        LinkType,
         Setup,
         GSO_MAX_SIZE, //
     },
@@ -103,16 +103,14 @@ struct Drops {
 #[vtable]
 impl device::Operations for RustLo {
     type Private = Private;
+    type LinkType = Loopback;
     type Stats = Lstats;
 
     fn setup(dev: &mut Setup<'_, Self>) {
-        dev.link_type(LinkType::Loopback)
-            .ethernet_header()
-            .mtu(64 * 1024)
-            // Not `IFF_MULTICAST`, as on `lo`: programs that announce themselves on all interfaces
-            // with it must not find one more because a module was loaded. It is the user's to
-            // set; the kernel sends and receives without it.
-            .loopback()
+        // Not `IFF_MULTICAST`, as on `lo`: programs that announce themselves on all interfaces
+        // with it must not find one more because a module was loaded. It is the user's to
+        // set; the kernel sends and receives without it.
+        dev.loopback()
             .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
             .lockless_xmit()
             // Input accepts a packet from a local source address by its route.

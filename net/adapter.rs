@@ -18,6 +18,7 @@ use super::{
         RequestedAddress, //
     },
     l3mdev,
+    link_type::LinkType,
     setup::Setup,
     skbuff::SkBuff,
     stats, //
@@ -80,6 +81,8 @@ impl<T: Operations> Adapter<T> {
             (*dev).set_pcpu_stat_type(<T::Stats as stats::Kind>::TYPE);
             (*dev).l3mdev_ops = &l3mdev::NO_OPS;
         }
+        // SAFETY: By the function's safety requirement.
+        unsafe { T::LinkType::setup(dev) };
         // SAFETY: As above; all that `T`'s callbacks rely on was set, but for the next line.
         let mut setup = unsafe { Setup::from_raw(dev) };
         // Or `ndo_start_xmit` might be called in a hard interrupt, see `XmitContext`.

@@ -11,6 +11,7 @@ use super::{
         Rtnl,
         XmitContext, //
     },
+    link_type::LinkType,
     setup::Setup,
     skbuff::SkBuff,
     stats, //
@@ -43,6 +44,10 @@ pub trait Operations: Sized + 'static {
     /// device is registered, and dropped when nothing can reach the device any more, or when its
     /// registration fails after `init`.
     type Private: Send + Sync + 'static;
+
+    /// The kind of link layer, and with it of headers and addresses:
+    /// [`Loopback`](super::link_type::Loopback) or [`Ethernet`](super::link_type::Ethernet).
+    type LinkType: LinkType;
 
     /// The per-CPU counters that the core allocates for each device.
     type Stats: stats::Kind;

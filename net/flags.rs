@@ -20,6 +20,8 @@ impl_flags!(
     /// One flag of [`InterfaceFlags`].
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum InterfaceFlag {
+        /// There is a broadcast address.
+        Broadcast = bindings::net_device_flags_IFF_BROADCAST,
         /// There is no address resolution on the device.
         NoArp = bindings::net_device_flags_IFF_NOARP,
         /// The device takes part in multicast.

@@ -72,6 +72,11 @@ __rust_helper __be16 rust_helper_eth_type_trans(struct sk_buff *skb, struct net_
 	return protocol;
 }
 
+__rust_helper void rust_helper_eth_hw_addr_random(struct net_device *dev)
+{
+	eth_hw_addr_random(dev);
+}
+
 __rust_helper bool rust_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len)
 {
 	return pskb_may_pull(skb, len);

@@ -18,6 +18,7 @@ void rust_helper_skb_clear_tstamp(struct sk_buff *skb);
 void rust_helper_skb_orphan(struct sk_buff *skb);
 bool rust_helper_skb_dst_force(struct sk_buff *skb);
 __be16 rust_helper_eth_type_trans(struct sk_buff *skb, struct net_device *dev);
+void rust_helper_eth_hw_addr_random(struct net_device *dev);
 bool rust_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void rust_helper_dev_lstats_add(struct net_device *dev, unsigned int len);
 void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);

@@ -26,6 +26,7 @@ pub mod ethtool;
 pub mod flags;
 pub mod l3mdev;
 pub mod link;
+pub mod link_type;
 pub mod loopback;
 pub mod netfilter;
 pub mod netlink;
@@ -56,15 +57,16 @@ pub mod prelude {
             PrivFlag, //
         },
         link,
+        link_type::{
+            Ethernet,
+            Loopback, //
+        },
         loopback::RouteNotifierShield,
         netlink::{
             ExtAck,
             LinkAttributes, //
         },
-        setup::{
-            LinkType,
-            Setup, //
-        },
+        setup::Setup,
         skbuff::{
             DropReason,
             SkBuff, //

@@ -12,6 +12,7 @@ use super::{
         PrivFlags, //
     },
     link,
+    link_type::EthernetHeader,
     loopback::Shield,
     queue_stats, //
 };
@@ -29,30 +30,7 @@ pub struct Setup<'a, T: Operations> {
     _life: PhantomData<(&'a mut bindings::net_device, T)>,
 }
 
-/// What is said of the link layer in `dev->type`.
-///
-/// C counterpart: `ARPHRD_*`, `include/uapi/linux/if_arp.h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum LinkType {
-    /// A loopback, with Ethernet headers that nobody looks at.
-    Loopback = bindings::ARPHRD_LOOPBACK as u16,
-}
-
 impl<T: Operations> Setup<'_, T> {
-    /// Ethernet's functions for link-layer headers.
-    ///
-    /// The same as `eth_header_ops` (`net/ethernet/eth.c`), which is not exported; its functions
-    /// are.
-    const ETH_HEADER_OPS: bindings::header_ops = bindings::header_ops {
-        create: Some(bindings::eth_header),
-        parse: Some(bindings::eth_header_parse),
-        cache: Some(bindings::eth_header_cache),
-        cache_update: Some(bindings::eth_header_cache_update),
-        validate: None,
-        parse_protocol: Some(bindings::eth_header_parse_protocol),
-    };
-
     /// # Safety
     ///
     /// `dev` must satisfy the invariants of [`Setup`], with `T`'s callbacks set.
@@ -71,37 +49,44 @@ impl<T: Operations> Setup<'_, T> {
         unsafe { &mut *self.dev }
     }
 
-    /// Sets the kind of link layer.
-    pub fn link_type(&mut self, link_type: LinkType) -> &mut Self {
-        self.raw().type_ = link_type as u16;
-        self
-    }
-
-    /// Gives packets Ethernet headers: 14 bytes, addresses of 6.
-    ///
-    /// Packets with less than a whole header are refused from packet sockets.
-    pub fn ethernet_header(&mut self) -> &mut Self {
-        let dev = self.raw();
-        dev.header_ops = &Self::ETH_HEADER_OPS;
-        dev.hard_header_len = bindings::ETH_HLEN as u16;
-        dev.min_header_len = bindings::ETH_HLEN as u8;
-        dev.addr_len = bindings::ETH_ALEN as u8;
-        self
-    }
-
-    /// Sets the MTU, in bytes. Users may set any other later, from 0 to `i32::MAX`.
+    /// Sets the MTU, in bytes, if it is to be another one than the link type's.
     pub fn mtu(&mut self, mtu: u32) -> &mut Self {
+        self.raw().mtu = mtu;
+        self
+    }
+
+    /// Sets the limits of what users may set the MTU to; a `max` of 0 is none.
+    ///
+    /// C counterpart: `min_mtu`, `max_mtu`; `dev_validate_mtu()`, `net/core/dev.c`.
+    pub fn mtu_limits(&mut self, min: u32, max: u32) -> &mut Self {
         let dev = self.raw();
-        dev.mtu = mtu;
-        dev.min_mtu = 0;
-        // 0: no limit (`dev_validate_mtu()`, net/core/dev.c).
-        dev.max_mtu = 0;
+        dev.min_mtu = min;
+        dev.max_mtu = max;
+        self
+    }
+
+    /// Gives the device a random address of its own.
+    ///
+    /// C counterpart: `eth_hw_addr_random()`, `include/linux/etherdevice.h`.
+    pub fn eth_hw_addr_random(&mut self) -> &mut Self
+    where
+        T: Operations<LinkType: EthernetHeader>,
+    {
+        // SAFETY: By the type's invariants; the list of addresses is there before `setup`
+        // (`alloc_netdev_mqs()`, net/core/dev.c), and an address has Ethernet's length.
+        unsafe { bindings::eth_hw_addr_random(self.dev) };
         self
     }
 
     /// Adds flags that user space sees.
     pub fn flags(&mut self, flags: impl Into<InterfaceFlags>) -> &mut Self {
         self.raw().flags |= u32::from(flags.into());
+        self
+    }
+
+    /// Takes flags away that the link type has set.
+    pub fn clear_flags(&mut self, flags: impl Into<InterfaceFlags>) -> &mut Self {
+        self.raw().flags &= !u32::from(flags.into());
         self
     }
 

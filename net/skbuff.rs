@@ -15,6 +15,7 @@ use super::{
         Device,
         Operations, //
     },
+    link_type::EthernetHeader,
     route::{
         self,
         Family,
@@ -222,7 +223,7 @@ impl<'dev> SkBuff<'dev> {
     ///
     /// C counterpart: `eth_type_trans()`, `net/ethernet/eth.c`.
     #[inline]
-    pub fn eth_type_trans<'to, T: Operations>(
+    pub fn eth_type_trans<'to, T: Operations<LinkType: EthernetHeader>>(
         self,
         dev: &'to Device<T>,
     ) -> Result<RxSkBuff<'to>, (Self, NoHeader)> {

@@ -22,9 +22,9 @@ struct Echo;
 #[vtable]
 impl device::Operations for Echo {
     type Private = ();
+    type LinkType = Loopback;
     type Stats = Lstats;
     fn setup(dev: &mut Setup<'_, Self>) {
-        dev.link_type(LinkType::Loopback).ethernet_header();
         dev.mtu(1500).loopback().l3_master().keep_dst();
     }
     fn init(_: &Registering<Self>, _: &Rtnl) -> impl PinInit<(), Error> {

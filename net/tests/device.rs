@@ -29,6 +29,7 @@ use crate::net::{
         PrivFlag, //
     },
     link,
+    link_type::Loopback,
     loopback::RouteNotifierShield,
     queue_stats::{
         self,
@@ -36,7 +37,6 @@ use crate::net::{
         TxStats, //
     },
     setup::{
-        LinkType,
         Setup,
         GSO_MAX_SIZE, //
     },
@@ -61,12 +61,12 @@ pub(super) struct Every;
 #[vtable]
 impl device::Operations for Every {
     type Private = u64;
+    type LinkType = Loopback;
     type Stats = NoStats;
 
     fn setup(dev: &mut Setup<'_, Self>) {
-        dev.link_type(LinkType::Loopback)
-            .ethernet_header()
-            .mtu(4321)
+        dev.mtu(4321)
+            .mtu_limits(1234, 56789)
             .flags(InterfaceFlag::NoArp | InterfaceFlag::Multicast)
             .loopback()
             .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
@@ -237,7 +237,10 @@ mod tests {
             // SAFETY: The device is live, and all writers of these wait for RTNL.
             unsafe {
                 check!((*raw).type_, bindings::ARPHRD_LOOPBACK as u16);
-                check!(((*raw).mtu, (*raw).min_mtu, (*raw).max_mtu), (4321, 0, 0));
+                check!(
+                    ((*raw).mtu, (*raw).min_mtu, (*raw).max_mtu),
+                    (4321, 1234, 56789)
+                );
                 check!((*raw).hard_header_len, 14);
                 check!(((*raw).min_header_len, (*raw).addr_len), (14, 6));
                 check!((*raw).tso_max_size, GSO_MAX_SIZE);

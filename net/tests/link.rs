@@ -27,7 +27,9 @@ use crate::net::{
         Device,
         Registering, //
     },
+    flags::InterfaceFlag,
     link,
+    link_type::Ethernet,
     setup::Setup,
     skbuff::SkBuff,
     stats::NoStats, //
@@ -44,9 +46,13 @@ struct Twin;
 #[vtable]
 impl device::Operations for Twin {
     type Private = ();
+    type LinkType = Ethernet;
     type Stats = NoStats;
 
-    fn setup(_dev: &mut Setup<'_, Self>) {}
+    fn setup(dev: &mut Setup<'_, Self>) {
+        dev.eth_hw_addr_random()
+            .clear_flags(InterfaceFlag::Multicast);
+    }
 
     fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
         Ok(())
@@ -342,6 +348,35 @@ mod tests {
         let twin = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL)?;
         check!(probe::links().err(), Some(EEXIST));
         drop(twin);
+        Ok(())
+    }
+
+    /// An Ethernet device is as `ether_setup()` has it, but for what the driver changes.
+    #[test]
+    fn ethernet() -> Result {
+        const BROADCAST: u32 = bindings::net_device_flags_IFF_BROADCAST;
+        const SHARING: u32 = bindings::netdev_priv_flags_IFF_TX_SKB_SHARING;
+
+        let links = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL)?;
+        let rtnl = Rtnl::lock();
+        let raw = links.create(NAME, &rtnl)?.as_raw();
+        // SAFETY: The device is live, and all writers of these wait for RTNL.
+        unsafe {
+            check!((*raw).type_, bindings::ARPHRD_ETHER as u16);
+            check!(
+                ((*raw).mtu, (*raw).min_mtu, (*raw).max_mtu),
+                (1500, 68, 1500)
+            );
+            check!((*raw).hard_header_len, 14);
+            check!(((*raw).min_header_len, (*raw).addr_len), (14, 6));
+            check!(((*raw).flags, (*raw).tx_queue_len), (BROADCAST, 1000));
+            check!((*raw).broadcast[..6], [0xff; 6]);
+            let word = (*raw).__bindgen_anon_1.priv_flags_fast;
+            check!(word.priv_flags() as u32 & SHARING, 0);
+            check!((*raw).addr_assign_type, bindings::NET_ADDR_RANDOM as u8);
+            // Of nobody's, and of one host.
+            check!(*(*raw).dev_addr & 0x03, 0x02);
+        }
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use crate::net::{
         Registering, //
     },
     link,
+    link_type::Loopback,
     netfilter::{
         Hook,
         HookList,
@@ -35,10 +36,7 @@ use crate::net::{
         Ipv6,
         Route, //
     },
-    setup::{
-        LinkType,
-        Setup, //
-    },
+    setup::Setup,
     skbuff::SkBuff,
     stats::NoStats,
 };
@@ -142,11 +140,10 @@ pub(super) struct Hooked;
 #[vtable]
 impl device::Operations for Hooked {
     type Private = ();
+    type LinkType = Loopback;
     type Stats = NoStats;
 
-    fn setup(dev: &mut Setup<'_, Self>) {
-        dev.link_type(LinkType::Loopback).ethernet_header();
-    }
+    fn setup(_dev: &mut Setup<'_, Self>) {}
 
     fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
         Ok(())

@@ -14,14 +14,12 @@ use crate::net::{
         Registering, //
     },
     ethtool, link,
+    link_type::Loopback,
     netlink::{
         ExtAck,
         LinkAttributes, //
     },
-    setup::{
-        LinkType,
-        Setup, //
-    },
+    setup::Setup,
     skbuff::SkBuff,
     stats::{
         LinkStats,
@@ -190,14 +188,12 @@ pub(super) struct Probe;
 #[vtable]
 impl device::Operations for Probe {
     type Private = Private;
+    type LinkType = Loopback;
     type Stats = Lstats;
 
     fn setup(dev: &mut Setup<'_, Self>) {
         note(Step::Setup);
-        dev.link_type(LinkType::Loopback)
-            .ethernet_header()
-            .mtu(1500)
-            .lockless_xmit();
+        dev.mtu(1500).lockless_xmit();
     }
 
     fn init(dev: &Registering<Self>, rtnl: &Rtnl) -> impl PinInit<Private, Error> {
