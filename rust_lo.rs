@@ -65,8 +65,8 @@ use net::{
 pub mod net;
 mod steering;
 
-module! {
-    type: Module,
+module_rtnl_link! {
+    type: RustLo,
     name: "rust_lo",
     authors: ["The rust_lo developers"],
     description: "Loopback devices that can be cloned",
@@ -411,37 +411,20 @@ impl link::Operations for RustLo {
     fn validate(attributes: &LinkAttributes<'_>, extack: &mut ExtAck<'_>) -> Result {
         attributes.check_ethernet_addresses(extack)
     }
-}
 
-/// What the module holds while it is loaded: the kind, and with it all links of the kind.
-#[pin_data]
-struct Module {
-    #[pin]
-    links: link::Registration<RustLo>,
-}
-
-impl kernel::InPlaceModule for Module {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            links <- link::Registration::new(),
-            _: { create_devices(&links)? },
-        })
-    }
-}
-
-/// Makes the devices that the parameters ask for. After an error the module lets go of `links`,
-/// and with it of those that were made.
-fn create_devices(links: &link::Registration<RustLo>) -> Result {
-    for i in 0..numdevs.get() {
-        let name = CString::try_from_fmt(fmt!("rust_lo{i}"))?;
-        let rtnl = Rtnl::lock();
-        let dev = links
-            .create(&name, &rtnl)
-            .inspect_err(|e| pr_err!("cannot make rust_lo{}: {:?}\n", i, e))?;
-        if up.get() {
-            dev.open(&rtnl)
-                .inspect_err(|e| pr_err!("cannot bring rust_lo{} up: {:?}\n", i, e))?;
+    /// Makes the devices that the parameters ask for.
+    fn loaded(links: &link::Registration<Self>) -> Result {
+        for i in 0..numdevs.get() {
+            let name = CString::try_from_fmt(fmt!("rust_lo{i}"))?;
+            let rtnl = Rtnl::lock();
+            let dev = links
+                .create(&name, &rtnl)
+                .inspect_err(|e| pr_err!("cannot make rust_lo{}: {:?}\n", i, e))?;
+            if up.get() {
+                dev.open(&rtnl)
+                    .inspect_err(|e| pr_err!("cannot bring rust_lo{} up: {:?}\n", i, e))?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -40,6 +40,7 @@ use kernel::{
     sync::atomic::{
         Acquire,
         Atomic,
+        Relaxed,
         Release, //
     },
     types::Opaque, //
@@ -72,6 +73,12 @@ pub trait Operations: device::Operations {
     /// C counterpart: `validate`.
     fn validate(_attributes: &LinkAttributes<'_>, _extack: &mut ExtAck<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The module is loaded and the kind registered: the place to make devices at load. After an
+    /// error the module goes again, with those that were made. Process context, without RTNL.
+    fn loaded(_links: &Registration<Self>) -> Result {
+        Ok(())
     }
 }
 
@@ -211,26 +218,31 @@ impl<T: Operations> Drop for Claim<T> {
 /// after the last one is gone.
 pub trait Guard: Sized {
     /// Puts it in place. Process context, without RTNL.
-    fn new() -> impl PinInit<Self, Error>;
+    ///
+    /// # Safety
+    ///
+    /// What is made must be dropped before the code of the module goes.
+    unsafe fn new() -> impl PinInit<Self, Error>;
 }
 
 /// Nothing.
 pub struct NoGuard;
 
 impl Guard for NoGuard {
-    fn new() -> impl PinInit<Self, Error> {
+    unsafe fn new() -> impl PinInit<Self, Error> {
         Ok(NoGuard)
     }
 }
 
 /// Registration of `T` as a kind of link.
 ///
-/// Dropping it deletes all links of the kind, in all namespaces, and waits until they are gone. It
-/// has to be dropped when the module goes, as a field of the module's type is; a `static` is not.
+/// Dropping it deletes all links of the kind, in all namespaces, and waits until they are gone.
+/// [`module_rtnl_link!`](crate::module_rtnl_link) holds it for as long as the module is loaded.
 ///
 /// # Invariants
 ///
 /// `claim`'s operations are registered with the core, and `guard` and `namespaces` in place for as long.
+#[must_use]
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Operations> {
     // Dropped after the links were deleted, in this order: fields go after `PinnedDrop::drop()`.
@@ -247,12 +259,18 @@ impl<T: Operations> Registration<T> {
     /// `EEXIST` if there is one of that name.
     ///
     /// C counterpart: `rtnl_link_register()`, `net/core/rtnetlink.c`.
-    pub fn new() -> impl PinInit<Self, Error> {
+    ///
+    /// # Safety
+    ///
+    /// What is made must be dropped before the code of the module goes: it is the core that has
+    /// the operations, and nobody can make sure of that for a value that a driver can forget.
+    pub unsafe fn new() -> impl PinInit<Self, Error> {
         // INVARIANT: Once this has succeeded the kind is registered, under the guard.
         // Another guard for devices that have one would take away what the first one gives them.
         try_pin_init!(Self {
             claim: T::OPS.get().claim()?,
-            guard <- T::Guard::new(),
+            // SAFETY: It is dropped with this value.
+            guard <- unsafe { T::Guard::new() },
             namespaces <- netns::Registration::new(),
             _: { claim.register()? },
         })
@@ -271,13 +289,70 @@ impl<T: Operations> Registration<T> {
     }
 }
 
-/// A module that is there for one kind of links and holds nothing else.
-impl<T: Operations> kernel::InPlaceModule for Registration<T>
-where
-    Self: Send + Sync,
-{
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        Self::new()
+/// Declares a module that is there for one kind of links.
+///
+/// `type` is the driver, an [`Operations`]; the rest is as for [`module!`](kernel::macros::module).
+///
+/// ```ignore
+/// module_rtnl_link! {
+///     type: Echo,
+///     name: "rust_echo",
+///     license: "GPL",
+///     alias: ["rtnl-link-rust_echo"],
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_rtnl_link {
+    (type: $driver:ty, $($module:tt)*) => {
+        /// What the module holds while it is loaded: the kind, and with it all links of the kind.
+        #[::kernel::prelude::pin_data]
+        struct RtnlLinkModule {
+            #[pin]
+            links: $crate::net::link::Registration<$driver>,
+        }
+
+        impl ::kernel::InPlaceModule for RtnlLinkModule {
+            fn init(
+                _module: &'static ::kernel::ThisModule,
+            ) -> impl ::pin_init::PinInit<Self, ::kernel::error::Error> {
+                static CALLED: $crate::net::link::Once = $crate::net::link::Once::new();
+
+                ::kernel::prelude::try_pin_init!(Self {
+                    _: { CALLED.first()? },
+                    // SAFETY: The first call is the one of `module!`, below, before any other code
+                    // of the module runs. It is to a `static`, which is dropped when the module
+                    // goes. Others, and this can be called by anybody, do not come here.
+                    links <- unsafe { $crate::net::link::Registration::new() },
+                    _: { <$driver as $crate::net::link::Operations>::loaded(&links)? },
+                })
+            }
+        }
+
+        ::kernel::prelude::module! {
+            type: RtnlLinkModule,
+            $($module)*
+        }
+    };
+}
+
+/// What is done once and never again.
+#[doc(hidden)]
+pub struct Once(Atomic<i32>);
+
+impl Once {
+    #[doc(hidden)]
+    #[expect(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// `EBUSY` if it was called before.
+    #[doc(hidden)]
+    pub fn first(&self) -> Result {
+        match self.0.xchg(1, Relaxed) {
+            0 => Ok(()),
+            _ => Err(EBUSY),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub struct RouteNotifierShield<T: link::Operations> {
 }
 
 impl<T: link::Operations> link::Guard for RouteNotifierShield<T> {
-    fn new() -> impl PinInit<Self, Error> {
+    unsafe fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             hide <- notifier::Registration::new(),
             show <- notifier::Registration::new(),
@@ -61,9 +61,10 @@ pub struct ShieldAndValidator<T: address::Validator> {
 }
 
 impl<T: address::Validator> link::Guard for ShieldAndValidator<T> {
-    fn new() -> impl PinInit<Self, Error> {
+    unsafe fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            shield <- RouteNotifierShield::new(),
+            // SAFETY: It is dropped with this value.
+            shield <- unsafe { RouteNotifierShield::new() },
             addresses <- address::Registration::new(),
         })
     }

@@ -4,7 +4,7 @@
 //!
 //! Safe abstractions over `struct net_device` and what a driver of a virtual device needs around
 //! it. A driver implements [`device::Operations`] (and, as it needs them, [`link::Operations`],
-//! [`ethtool::Operations`], [`queue_stats::Operations`]) and holds a [`link::Registration`]. It
+//! [`ethtool::Operations`], [`queue_stats::Operations`]) and is registered by [`module_rtnl_link!`](crate::module_rtnl_link). It
 //! needs no unsafe code: the C callbacks live in adapters here, and what a callback may do follows
 //! from the types that it is handed:
 //!

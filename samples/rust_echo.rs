@@ -8,8 +8,8 @@ use net::prelude::*;
 #[path = "../net/mod.rs"]
 pub mod net;
 
-module! {
-    type: link::Registration<Echo>,
+module_rtnl_link! {
+    type: Echo,
     name: "rust_echo",
     authors: ["The rust_lo developers"],
     description: "Sample: a loopback device",

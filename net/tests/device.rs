@@ -185,7 +185,7 @@ impl link::Operations for Every {
 
 /// Calls `test` with a device of [`Every`].
 fn with_every(test: impl FnOnce(&Device<Every>, &Rtnl) -> Result) -> Result {
-    let links = KBox::pin_init(link::Registration::<Every>::new(), GFP_KERNEL)?;
+    let links = probe::register::<Every>()?;
     let rtnl = Rtnl::lock();
     test(links.create(probe::NAME, &rtnl)?, &rtnl)
 }

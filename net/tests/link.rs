@@ -34,10 +34,12 @@ use crate::net::{
     skbuff::SkBuff,
     stats::NoStats, //
 };
+use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*,
-    types::Opaque, //
+    types::Opaque,
+    InPlaceModule, //
 };
 
 /// Another driver that claims the same kind.
@@ -334,18 +336,28 @@ mod tests {
         Ok(())
     }
 
+    /// The module's own type is made once, whoever asks for another one.
+    #[test]
+    fn module_made_once() -> Result {
+        // SAFETY: Of the module there is only the address, at which nobody looks.
+        let module = KBox::new(unsafe { ThisModule::from_ptr(ptr::null_mut()) }, GFP_KERNEL)?;
+        let init = <crate::LocalModule as InPlaceModule>::init(KBox::leak(module));
+        check!(KBox::pin_init(init, GFP_KERNEL).err(), Some(EBUSY));
+        Ok(())
+    }
+
     /// A kind that is taken.
     #[test]
     fn kind_is_taken() -> Result {
         probe::begin(None);
         let links = probe::links()?;
         for _ in 0..2 {
-            let twin = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL);
+            let twin = probe::register::<Twin>();
             check!(twin.err(), Some(EEXIST));
         }
         links.create(NAME, &Rtnl::lock())?;
         drop(links);
-        let twin = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL)?;
+        let twin = probe::register::<Twin>()?;
         check!(probe::links().err(), Some(EEXIST));
         drop(twin);
         Ok(())
@@ -357,7 +369,7 @@ mod tests {
         const BROADCAST: u32 = bindings::net_device_flags_IFF_BROADCAST;
         const SHARING: u32 = bindings::netdev_priv_flags_IFF_TX_SKB_SHARING;
 
-        let links = KBox::pin_init(link::Registration::<Twin>::new(), GFP_KERNEL)?;
+        let links = probe::register::<Twin>()?;
         let rtnl = Rtnl::lock();
         let raw = links.create(NAME, &rtnl)?.as_raw();
         // SAFETY: The device is live, and all writers of these wait for RTNL.

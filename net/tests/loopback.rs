@@ -5,13 +5,15 @@
 use super::{
     check,
     device::Every,
-    probe::NAME, //
+    probe::{
+        self,
+        NAME, //
+    },
 };
 use crate::net::{
     bindings,
     context::Rtnl,
     device::AnyDevice,
-    link,
     notifier::{
         self,
         Event,
@@ -61,7 +63,7 @@ mod tests {
     /// Only that one notifier sees no loopback.
     #[test]
     fn hidden_from_one_notifier() -> Result {
-        let links = KBox::pin_init(link::Registration::<Every>::new(), GFP_KERNEL)?;
+        let links = probe::register::<Every>()?;
         let _first = KBox::pin_init(notifier::Registration::<Watch<0>>::new(), GFP_KERNEL)?;
         let _route = KBox::pin_init(notifier::Registration::<Watch<-10>>::new(), GFP_KERNEL)?;
         let _last = KBox::pin_init(notifier::Registration::<Watch<-20>>::new(), GFP_KERNEL)?;
@@ -76,7 +78,7 @@ mod tests {
     /// A notifier is told of what is there already, and nothing after its end.
     #[test]
     fn notifier_comes_and_goes() -> Result {
-        let links = KBox::pin_init(link::Registration::<Every>::new(), GFP_KERNEL)?;
+        let links = probe::register::<Every>()?;
         links.create(NAME, &Rtnl::lock())?;
         SEEN.store(0, Relaxed);
         let watch = KBox::pin_init(notifier::Registration::<Watch<0>>::new(), GFP_KERNEL)?;

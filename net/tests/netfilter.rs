@@ -4,7 +4,10 @@
 
 use super::{
     check,
-    probe::find,
+    probe::{
+        self,
+        find, //
+    },
     skbuff::packet, //
 };
 use crate::net::{
@@ -170,7 +173,7 @@ fn links() -> Result<Links> {
     for number in [&MADE, &DROPPED] {
         number.store(0, Relaxed);
     }
-    KBox::pin_init(link::Registration::new(), GFP_KERNEL)
+    probe::register()
 }
 
 /// What the core hands to hooks for it.

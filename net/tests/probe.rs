@@ -168,7 +168,7 @@ pub(super) struct Guard {
 }
 
 impl link::Guard for Guard {
-    fn new() -> impl PinInit<Self, Error> {
+    unsafe fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _guard: step(Step::Guard)?,
         })
@@ -254,7 +254,13 @@ pub(super) type Links = Pin<KBox<link::Registration<Probe>>>;
 
 /// Registers the driver.
 pub(super) fn links() -> Result<Links> {
-    KBox::pin_init(link::Registration::new(), GFP_KERNEL)
+    register()
+}
+
+/// Registers a driver.
+pub(super) fn register<T: link::Operations>() -> Result<Pin<KBox<link::Registration<T>>>> {
+    // SAFETY: A test drops it before it ends.
+    KBox::pin_init(unsafe { link::Registration::new() }, GFP_KERNEL)
 }
 
 /// Name of the only device, in the initial namespace.
