@@ -22,6 +22,7 @@ use net::{
     address,
     context::{
         ratelimit,
+        RcuRead,
         Rtnl,
         XmitContext, //
     },
@@ -127,7 +128,7 @@ impl device::Operations for RustLo {
                     | Feature::Loopback,
                 Feature::GsoSoftware,
             )
-            .tso_max_size(GSO_MAX_SIZE)
+            .tso_max_size::<GSO_MAX_SIZE>()
             .ethtool()
             .queue_stats();
     }
@@ -205,7 +206,7 @@ impl device::Operations for RustLo {
         }
     }
 
-    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
+    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats, _rcu: &RcuRead) {
         let totals = dev.lstats();
         stats.set_rx(totals);
         stats.set_tx(totals);

@@ -8,6 +8,7 @@
 use super::{
     bindings,
     context::{
+        RcuRead,
         Rtnl,
         XmitContext, //
     },
@@ -30,7 +31,8 @@ use core::{
 };
 use kernel::{
     error::from_result,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// The C callbacks of the driver `T`.
@@ -64,6 +66,9 @@ impl<T: Operations> Adapter<T> {
     /// Room for the private data, for `alloc_netdev_mqs()`, which aligns it to a cache line.
     pub(super) const PRIV_SIZE: usize = {
         assert!(align_of::<T::Private>() <= align_of::<bindings::net_device>());
+        // What `kvzalloc()` refuses with a warning, with the `net_device`, is less than what an
+        // `int` cuts off.
+        assert!(size_of::<T::Private>() <= c_int::MAX as usize - size_of::<bindings::net_device>());
         size_of::<T::Private>()
     };
 
@@ -169,15 +174,16 @@ impl<T: Operations> Adapter<T> {
         dev: *mut bindings::net_device,
         stats: *mut bindings::rtnl_link_stats64,
     ) {
-        // SAFETY: `dev_get_stats()` calls this for a registered device, with counters of its
-        // caller's.
-        let (dev, stats) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                stats::LinkStats::from_raw(stats),
-            )
-        };
-        T::get_stats64(dev, stats);
+        // SAFETY: `dev_get_stats()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, with counters of its caller's.
+        let stats = unsafe { stats::LinkStats::from_raw(stats) };
+        // Some callers are inside RCU, some are not.
+        let section = rcu::read_lock();
+        // SAFETY: The section ends after the value's last use.
+        let rcu = unsafe { RcuRead::assume() };
+        T::get_stats64(dev, stats, &rcu);
+        drop(section);
     }
 
     /// # Safety

@@ -29,12 +29,14 @@
 #include <net/netdev_queues.h>
 #include <net/route.h>
 #include <net/rtnetlink.h>
+#include <net/tcp.h>
 
 #include "helpers.h"
 
 /* Macros that bindgen cannot evaluate by itself; Kbuild drops the prefix. */
 const unsigned int RUST_CONST_HELPER_GSO_MAX_SIZE = GSO_MAX_SIZE;
 const unsigned int RUST_CONST_HELPER_IPV4_HLEN = sizeof(struct iphdr);
+const unsigned int RUST_CONST_HELPER_MAX_TCP_HEADER = MAX_TCP_HEADER;
 const unsigned int RUST_CONST_HELPER_NLA_HDRLEN = NLA_HDRLEN;
 const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
 const unsigned int RUST_CONST_HELPER_SKBTX_BPF = SKBTX_BPF;

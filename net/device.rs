@@ -8,6 +8,7 @@ use super::{
     bindings,
     context::{
         BhDisabled,
+        RcuRead,
         Rtnl,
         XmitContext, //
     },
@@ -85,10 +86,11 @@ pub trait Operations: Sized + 'static {
     /// C counterpart: `ndo_start_xmit`.
     fn start_xmit<'dev>(dev: &'dev Device<Self>, skb: SkBuff<'dev>, ctx: &XmitContext);
 
-    /// Fills in the counters. Any context that does not hold a lock of the driver.
+    /// Fills in the counters. Any context that does not hold a lock of the driver, inside RCU (of
+    /// which `/proc/net/dev` makes use): must not sleep.
     ///
     /// C counterpart: `ndo_get_stats64`.
-    fn get_stats64(_dev: &Device<Self>, _stats: &mut stats::LinkStats) {
+    fn get_stats64(_dev: &Device<Self>, _stats: &mut stats::LinkStats, _rcu: &RcuRead) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -4,6 +4,7 @@
 #define RUST_LO_NET_HELPERS_H
 
 #include <linux/kconfig.h>
+#include <linux/lockdep_types.h>
 #include <linux/types.h>
 
 struct dst_entry;

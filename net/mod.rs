@@ -43,6 +43,7 @@ pub mod stats;
 pub mod prelude {
     pub use super::{
         context::{
+            RcuRead,
             Rtnl,
             XmitContext, //
         },

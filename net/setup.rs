@@ -154,12 +154,16 @@ impl<T: Operations> Setup<'_, T> {
 
     /// Sets the size up to which TCP may build packets for the device to segment, in bytes.
     ///
-    /// The limit in force stays at its default until the user raises it up to this one.
+    /// The limit in force stays at its default until the user raises it up to this one. A size that
+    /// has no room for headers does not compile: sockets subtract them, without looking
+    /// (`sk_dst_gso_max_size()`, `net/core/sock.c`).
     ///
-    /// C counterpart: `netif_set_tso_max_size()`, `net/core/dev.c`.
-    pub fn tso_max_size(&mut self, size: u32) -> &mut Self {
+    /// C counterpart: `netif_set_tso_max_size()`, `net/core/dev.c`; the bound is the one of users,
+    /// `IFLA_GSO_MAX_SIZE` in `net/core/rtnetlink.c`.
+    pub fn tso_max_size<const SIZE: u32>(&mut self) -> &mut Self {
+        const { assert!(SIZE > bindings::MAX_TCP_HEADER) };
         // SAFETY: By the type's invariants.
-        unsafe { bindings::netif_set_tso_max_size(self.dev, size) };
+        unsafe { bindings::netif_set_tso_max_size(self.dev, SIZE) };
         self
     }
 

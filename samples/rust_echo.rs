@@ -41,7 +41,7 @@ impl device::Operations for Echo {
             dev.lstats_add(len, ctx.bh());
         }
     }
-    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
+    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats, _: &RcuRead) {
         stats.set_rx(dev.lstats());
         stats.set_tx(dev.lstats());
     }

@@ -76,7 +76,7 @@ impl device::Operations for Every {
                 Feature::ScatterGather | Feature::RxChecksum,
                 Feature::ScatterGather,
             )
-            .tso_max_size(GSO_MAX_SIZE)
+            .tso_max_size::<GSO_MAX_SIZE>()
             .ethtool()
             .queue_stats();
     }

@@ -5,6 +5,7 @@
 use crate::net::{
     bindings,
     context::{
+        RcuRead,
         Rtnl,
         XmitContext, //
     },
@@ -224,7 +225,12 @@ impl device::Operations for Probe {
         }
     }
 
-    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats) {
+    fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats, _rcu: &RcuRead) {
+        // SAFETY: The function has no preconditions.
+        #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
+        if unsafe { bindings::rcu_read_lock_held() } == 0 {
+            return;
+        }
         stats.set_rx(dev.lstats());
     }
 }

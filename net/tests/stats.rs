@@ -10,7 +10,10 @@ use super::{
     },
     skbuff::in_xmit, //
 };
-use crate::net::device::Device;
+use crate::net::{
+    bindings,
+    device::Device, //
+};
 use kernel::{
     cpu::{
         nr_cpu_ids,
@@ -193,5 +196,19 @@ mod tests {
             })?;
         }
         Ok(())
+    }
+
+    /// Counters are read inside RCU, also where the caller is not. (The driver sees to it.)
+    #[test]
+    fn read_inside_rcu() -> Result {
+        probe::with_device(|dev, _| {
+            in_xmit(|ctx| dev.lstats_add(1, ctx.bh()));
+            // SAFETY: Zero is a valid value.
+            let mut stats: bindings::rtnl_link_stats64 = unsafe { core::mem::zeroed() };
+            // SAFETY: The device is live.
+            unsafe { bindings::dev_get_stats(dev.as_raw(), &mut stats) };
+            check!(stats.rx_packets, 1);
+            Ok(())
+        })
     }
 }
