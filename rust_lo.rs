@@ -134,7 +134,7 @@ impl device::Operations for RustLo {
     }
 
     fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<Private, Error> {
-        dev.lockdep_set_classes();
+        dev.netdev_lockdep_set_classes();
         Ok(Private {
             drops: Drops {
                 backlog: RareCounter::new(),

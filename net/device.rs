@@ -12,6 +12,7 @@ use super::{
         Rtnl,
         XmitContext, //
     },
+    link,
     link_type::LinkType,
     setup::Setup,
     skbuff::SkBuff,
@@ -326,15 +327,17 @@ impl<T: Operations<Stats = stats::Lstats>> Device<T> {
 #[repr(transparent)]
 pub struct Registering<T: Operations>(Opaque<bindings::net_device>, PhantomData<T>);
 
-impl<T: Operations> Registering<T> {
-    /// Gives the locks of the device lockdep classes of their own, so that a device whose packets
-    /// pass through another one is not taken for a recursion.
+impl<T: link::Operations> Registering<T> {
+    /// Gives the locks of the device lockdep classes that are the driver's own, so that a device
+    /// whose packets pass through one of another driver is not taken for a recursion.
     ///
     /// C counterpart: `netdev_lockdep_set_classes()`, `include/net/netdev_lock.h`.
-    pub fn lockdep_set_classes(&self) {
+    pub fn netdev_lockdep_set_classes(&self) {
         // SAFETY: By the type's invariants; nobody takes the locks before the device is
-        // registered.
-        unsafe { bindings::netdev_lockdep_set_classes(self.0.get()) };
+        // registered. The keys are those of a `static`.
+        unsafe {
+            bindings::netdev_lockdep_set_classes(self.0.get(), T::OPS.get().lock_keys());
+        }
     }
 }
 

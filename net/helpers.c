@@ -99,9 +99,21 @@ __rust_helper void *rust_helper_netdev_priv(const struct net_device *dev)
 	return netdev_priv(dev);
 }
 
-__rust_helper void rust_helper_netdev_lockdep_set_classes(struct net_device *dev)
+/*
+ * The keys of the macro of this name are those of the place where it is written:
+ * here it would be one set for all drivers.
+ */
+__rust_helper void rust_helper_netdev_lockdep_set_classes(struct net_device *dev,
+							  struct netdev_lock_keys *keys)
 {
-	netdev_lockdep_set_classes(dev);
+	unsigned int i;
+
+	dev->qdisc_tx_busylock = &keys->qdisc_tx_busylock;
+	lockdep_set_class(&dev->addr_list_lock, &keys->dev_addr_list_lock);
+	lockdep_set_class(&dev->lock, &keys->dev_instance_lock);
+	lock_set_cmp_fn(&dev->lock, netdev_lock_cmp_fn, NULL);
+	for (i = 0; i < dev->num_tx_queues; i++)
+		lockdep_set_class(&dev->_tx[i]._xmit_lock, &keys->qdisc_xmit_lock);
 }
 
 __rust_helper void rust_helper_netif_keep_dst(struct net_device *dev)

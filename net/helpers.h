@@ -14,6 +14,14 @@ struct rtable;
 struct sk_buff;
 struct skb_shared_info;
 
+/* What netdev_lockdep_set_classes() has as static variables. */
+struct netdev_lock_keys {
+	struct lock_class_key qdisc_tx_busylock;
+	struct lock_class_key qdisc_xmit_lock;
+	struct lock_class_key dev_addr_list_lock;
+	struct lock_class_key dev_instance_lock;
+};
+
 struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb);
 void rust_helper_skb_clear_tstamp(struct sk_buff *skb);
 void rust_helper_skb_orphan(struct sk_buff *skb);
@@ -24,7 +32,8 @@ bool rust_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void rust_helper_dev_lstats_add(struct net_device *dev, unsigned int len);
 void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
 void *rust_helper_netdev_priv(const struct net_device *dev);
-void rust_helper_netdev_lockdep_set_classes(struct net_device *dev);
+void rust_helper_netdev_lockdep_set_classes(struct net_device *dev,
+					    struct netdev_lock_keys *keys);
 void rust_helper_netif_keep_dst(struct net_device *dev);
 bool rust_helper_netif_running(const struct net_device *dev);
 bool rust_helper_netif_is_l3_master(const struct net_device *dev);

@@ -89,10 +89,12 @@ pub struct Ops<T> {
     in_use: Atomic<i32>,
     /// Where the core keeps the number of [`Operations::Namespace`].
     net_id: Opaque<c_uint>,
+    /// The lockdep classes of its devices' locks.
+    lock_keys: Opaque<bindings::netdev_lock_keys>,
     _driver: PhantomData<fn() -> T>,
 }
 
-// SAFETY: After it was made, only the core touches `raw` and writes `net_id`, under its own locks;
+// SAFETY: After it was made, only the core touches `raw` and `lock_keys` and writes `net_id`, under its own locks;
 // who reads the latter comes after.
 unsafe impl<T> Sync for Ops<T> {}
 
@@ -150,12 +152,17 @@ impl<T: Operations> Ops<T> {
             raw: Opaque::new(ops),
             in_use: Atomic::new(0),
             net_id: Opaque::new(0),
+            lock_keys: Opaque::zeroed(),
             _driver: PhantomData,
         }
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::rtnl_link_ops {
         self.raw.get()
+    }
+
+    pub(super) fn lock_keys(&self) -> *mut bindings::netdev_lock_keys {
+        self.lock_keys.get()
     }
 
     pub(super) fn net_id(&self) -> *mut c_uint {

@@ -82,7 +82,7 @@ impl device::Operations for Every {
     }
 
     fn init(dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<u64, Error> {
-        dev.lockdep_set_classes();
+        dev.netdev_lockdep_set_classes();
         Ok(42)
     }
 
@@ -488,6 +488,30 @@ mod tests {
             check!(fib_table.is_none(), true);
             Ok(())
         })
+    }
+
+    /// The classes of the locks are one set for all devices of a driver, and no other driver's.
+    #[test]
+    fn lock_classes() -> Result {
+        probe::begin(None);
+        let probes = probe::links()?;
+        let links = probe::register::<Every>()?;
+        let rtnl = Rtnl::lock();
+        let [one, other] = [c"rust_lo_kunit1", c"rust_lo_kunit2"].map(|n| links.create(n, &rtnl));
+        let (one, other) = (one?.as_raw(), other?.as_raw());
+        let probe = probes.create(probe::NAME, &rtnl)?.as_raw();
+        // SAFETY: The devices are live. Here and below.
+        let busylock = |dev: *mut bindings::net_device| unsafe { (*dev).qdisc_tx_busylock };
+        check!(busylock(one), busylock(other));
+        check!(busylock(one) != busylock(probe));
+        #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
+        {
+            // SAFETY: As above.
+            let lock = |dev: *mut bindings::net_device| unsafe { (*dev).lock.dep_map.key };
+            check!(lock(one), lock(other));
+            check!(lock(one) != lock(probe));
+        }
+        Ok(())
     }
 
     /// Only a device of the driver is taken for one.

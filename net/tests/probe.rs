@@ -199,6 +199,7 @@ impl device::Operations for Probe {
 
     fn init(dev: &Registering<Self>, rtnl: &Rtnl) -> impl PinInit<Private, Error> {
         spoil(dev, rtnl);
+        dev.netdev_lockdep_set_classes();
         try_pin_init!(Private {
             first <- Part::new(Step::First, Step::DropFirst),
             second <- Part::new(Step::Second, Step::DropSecond),
