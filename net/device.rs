@@ -14,6 +14,10 @@ use super::{
     },
     link,
     link_type::LinkType,
+    once::{
+        read_once,
+        write_once, //
+    },
     setup::Setup,
     skbuff::SkBuff,
     stats, //
@@ -148,8 +152,8 @@ impl AnyDevice {
     /// C counterpart: `dev->ifindex`.
     #[inline]
     pub fn index(&self) -> u32 {
-        // SAFETY: By the type's invariants; volatile, as it may be changed meanwhile.
-        unsafe { (&raw const (*self.as_raw()).ifindex).read_volatile() as u32 }
+        // SAFETY: By the type's invariants.
+        unsafe { read_once(&raw const (*self.as_raw()).ifindex) as u32 }
     }
 
     /// The MTU in bytes.
@@ -158,7 +162,7 @@ impl AnyDevice {
     #[inline]
     pub fn mtu(&self) -> u32 {
         // SAFETY: As in `index`.
-        unsafe { (&raw const (*self.as_raw()).mtu).read_volatile() }
+        unsafe { read_once(&raw const (*self.as_raw()).mtu) }
     }
 
     /// Whether the device is up: from before `ndo_open` until before `ndo_stop`.
@@ -182,13 +186,14 @@ impl AnyDevice {
     pub(super) fn assign_loopback(&self, on: bool, _rtnl: &Rtnl) {
         const LOOPBACK: u32 = bindings::net_device_flags_IFF_LOOPBACK;
 
-        // SAFETY: By the type's invariants. The word is written under RTNL only, which `_rtnl`
-        // says is held; volatile, since it is read without any lock.
-        unsafe {
-            let flags = &raw mut (*self.as_raw()).flags;
-            let old = flags.read_volatile();
-            flags.write_volatile(if on { old | LOOPBACK } else { old & !LOOPBACK });
-        }
+        // SAFETY: By the type's invariants.
+        let flags = unsafe { &raw mut (*self.as_raw()).flags };
+        // SAFETY: As above.
+        let old = unsafe { read_once(flags) };
+        let new = if on { old | LOOPBACK } else { old & !LOOPBACK };
+        // SAFETY: As above. It is written under RTNL only, which `_rtnl` says is held, and read
+        // without any lock.
+        unsafe { write_once(flags, new) };
     }
 }
 
@@ -255,9 +260,9 @@ impl<T: Operations> Device<T> {
     ///
     /// C counterpart: `WRITE_ONCE(dev->mtu, new_mtu)`.
     pub fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl) {
-        // SAFETY: By the type's invariants. Volatile: read without a lock; what writes it holds
-        // RTNL, as `_rtnl` says we do.
-        unsafe { (&raw mut (*self.as_raw()).mtu).write_volatile(mtu) };
+        // SAFETY: By the type's invariants. It is read without a lock; what writes it holds RTNL,
+        // as `_rtnl` says we do.
+        unsafe { write_once(&raw mut (*self.as_raw()).mtu, mtu) };
     }
 
     /// How many receive queues are in use.

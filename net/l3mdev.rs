@@ -20,6 +20,10 @@ use super::{
         Device,
         Operations, //
     },
+    once::{
+        read_once,
+        write_once, //
+    },
 };
 use core::mem::MaybeUninit;
 
@@ -39,18 +43,17 @@ impl<T: Operations> Device<T> {
     /// must not become one ([`Device::is_l3_slave`]): the core would take it for the one here and
     /// for the other there.
     pub fn set_l3_master(&self, on: bool, _rtnl: &Rtnl) {
-        // SAFETY: By the invariants of `Device` the pointer is valid, and the operations are there
-        // since setup. The word is written under RTNL only, which `_rtnl` says is held; volatile,
-        // since it is read without any lock.
-        unsafe {
-            let word = (&raw mut (*self.as_raw()).__bindgen_anon_1).cast::<usize>();
-            let old = word.read_volatile();
-            word.write_volatile(if on {
-                old | L3_MASTER
-            } else {
-                old & !L3_MASTER
-            });
-        }
+        let word = self.l3_word();
+        // SAFETY: The pointer is that of a field.
+        let old = unsafe { read_once(word) };
+        let new = if on {
+            old | L3_MASTER
+        } else {
+            old & !L3_MASTER
+        };
+        // SAFETY: As above, and the operations are there since setup. The word is written under
+        // RTNL only, which `_rtnl` says is held, and read without any lock.
+        unsafe { write_once(word, new) };
     }
 
     /// Whether the device belongs to an L3 master, a VRF: its addresses and routes are in that
@@ -58,13 +61,13 @@ impl<T: Operations> Device<T> {
     ///
     /// C counterpart: `netif_is_l3_slave()`, `include/linux/netdevice.h`.
     pub fn is_l3_slave(&self, _rtnl: &Rtnl) -> bool {
-        // SAFETY: As in `set_l3_master`.
-        let word = unsafe {
-            (&raw const (*self.as_raw()).__bindgen_anon_1)
-                .cast::<usize>()
-                .read_volatile()
-        };
-        word & L3_SLAVE != 0
+        // SAFETY: The pointer is that of a field.
+        unsafe { read_once(self.l3_word()) & L3_SLAVE != 0 }
+    }
+
+    fn l3_word(&self) -> *mut usize {
+        // SAFETY: By the type's invariants.
+        unsafe { &raw mut (*self.as_raw()).__bindgen_anon_1 }.cast()
     }
 }
 

@@ -32,6 +32,7 @@ pub mod netfilter;
 pub mod netlink;
 pub mod netns;
 mod notifier;
+mod once;
 pub mod param;
 pub mod queue_stats;
 pub mod route;

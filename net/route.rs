@@ -9,7 +9,11 @@ use super::{
     bindings,
     context::RcuRead,
     device::AnyDevice,
-    netns::Namespace, //
+    netns::Namespace,
+    once::{
+        read_once,
+        write_once, //
+    }, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -194,8 +198,8 @@ impl Family for Ipv4 {
                 return;
             }
             bindings::skb_dst_update_pmtu_no_confirm(skb, mtu);
-            // Volatile: read by others without a lock (`dst_check()`).
-            (&raw mut (*dst).obsolete).write_volatile(OBSOLETE_KILL);
+            // Read by others without a lock (`dst_check()`).
+            write_once(&raw mut (*dst).obsolete, OBSOLETE_KILL);
         }
     }
 
@@ -233,10 +237,10 @@ impl<'a> Route<'a> for Route6<'a> {
     ) -> Option<&'a AnyDevice> {
         // SAFETY: By the type's invariants. When the device goes another one is put in its place
         // (`rt6_uncached_list_flush_dev()`, `net/ipv6/route.c`), before the last
-        // `synchronize_net()` of its unregistration: hence volatile, and what is found lives until
+        // `synchronize_net()` of its unregistration: hence once, and what is found lives until
         // the RCU section ends (`ip6_rcv_core()` relies on it as well).
         unsafe {
-            let idev = (&raw const (*self.0).rt6i_idev).read_volatile();
+            let idev = read_once(&raw const (*self.0).rt6i_idev);
             if idev.is_null() {
                 return None;
             }
@@ -248,7 +252,7 @@ impl<'a> Route<'a> for Route6<'a> {
     fn is_owned_by(self, dev: &AnyDevice) -> bool {
         // SAFETY: As in `owner`.
         unsafe {
-            let idev = (&raw const (*self.0).rt6i_idev).read_volatile();
+            let idev = read_once(&raw const (*self.0).rt6i_idev);
             !idev.is_null() && (*idev).dev == dev.as_raw()
         }
     }
@@ -301,7 +305,7 @@ impl Family for Ipv6 {
                 // is made anew once routes are to be forgotten (`rt6_get_pcpu_route()`).
                 let ns = bindings::dev_net((*dst).__bindgen_anon_1.dev);
                 let sernum = &raw mut (*dst.cast::<bindings::rt6_info>()).sernum;
-                sernum.write_volatile(bindings::rt_genid_ipv6(ns));
+                write_once(sernum, bindings::rt_genid_ipv6(ns));
             }
         }
     }

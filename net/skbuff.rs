@@ -16,6 +16,7 @@ use super::{
         Operations, //
     },
     link_type::EthernetHeader,
+    once::read_once,
     route::{
         self,
         Family,
@@ -106,9 +107,9 @@ impl<'dev> SkBuff<'dev> {
         // SAFETY: By the type's invariants, the pointer is valid; a shared info goes with each
         // packet.
         let flags = unsafe { &raw const (*bindings::skb_shinfo(skb)).tx_flags };
-        // SAFETY: As above. Clones share the info, and their owners may set flags meanwhile:
-        // volatile, the kernel's `READ_ONCE()`.
-        if unlikely(unsafe { flags.read_volatile() } & WANTED != 0) {
+        // SAFETY: As above. Clones share the info, and their owners may set flags meanwhile.
+        let flags = unsafe { read_once(flags.cast::<i8>()) } as u8;
+        if unlikely(flags & WANTED != 0) {
             // SAFETY: As above, and the packet is ours, its device alive; without a stamp of
             // hardware's the function takes the time of now.
             unsafe { bindings::skb_tstamp_tx(skb, core::ptr::null_mut()) };
