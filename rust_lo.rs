@@ -40,11 +40,11 @@ use net::{
     link,
     link_type::Loopback,
     loopback::ShieldAndValidator,
-    netlink::{
+    queue_stats,
+    rtnetlink::{
         ExtAck,
         LinkAttributes, //
     },
-    queue_stats,
     setup::{
         Setup,
         GSO_MAX_SIZE, //

@@ -13,7 +13,7 @@ use super::{
         Device, //
     },
     link,
-    netlink::ExtAck, //
+    rtnetlink::ExtAck, //
 };
 use core::{
     marker::PhantomData,

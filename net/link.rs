@@ -13,13 +13,13 @@ use super::{
         AnyDevice,
         Device, //
     },
-    netlink::{
-        ExtAck,
-        LinkAttributes, //
-    },
     netns::{
         self,
         PerNamespace, //
+    },
+    rtnetlink::{
+        ExtAck,
+        LinkAttributes, //
     },
 };
 use core::{

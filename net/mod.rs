@@ -29,13 +29,13 @@ pub mod link;
 pub mod link_type;
 pub mod loopback;
 pub mod netfilter;
-pub mod netlink;
 pub mod netns;
 mod notifier;
 mod once;
 pub mod param;
 pub mod queue_stats;
 pub mod route;
+pub mod rtnetlink;
 pub mod setup;
 pub mod skbuff;
 pub mod stats;
@@ -64,7 +64,7 @@ pub mod prelude {
             Loopback, //
         },
         loopback::RouteNotifierShield,
-        netlink::{
+        rtnetlink::{
             ExtAck,
             LinkAttributes, //
         },

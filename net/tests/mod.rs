@@ -12,9 +12,9 @@ mod flags;
 mod link;
 mod loopback;
 mod netfilter;
-mod netlink;
 mod param;
 mod probe;
+mod rtnetlink;
 mod skbuff;
 mod stats;
 

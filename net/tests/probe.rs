@@ -16,7 +16,7 @@ use crate::net::{
     },
     ethtool, link,
     link_type::Loopback,
-    netlink::{
+    rtnetlink::{
         ExtAck,
         LinkAttributes, //
     },

@@ -5,7 +5,7 @@
 use super::check;
 use crate::net::{
     bindings,
-    netlink::{
+    rtnetlink::{
         ExtAck,
         LinkAttributes, //
     },
@@ -74,7 +74,7 @@ fn check_addresses(
     attributes.check_ethernet_addresses(&mut ack)
 }
 
-#[kunit_tests(rust_lo_netlink)]
+#[kunit_tests(rust_lo_rtnetlink)]
 #[allow(unsafe_op_in_unsafe_fn)]
 mod tests {
     use super::*;

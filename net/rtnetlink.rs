@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a netlink request brings along and takes back.
+//! What a request of rtnetlink brings along and takes back.
 
 use super::bindings;
 use core::{
