@@ -13,17 +13,17 @@ use super::{
         Device, //
     },
     link,
+    notifier::{
+        Block,
+        Chain, //
+    },
     rtnetlink::ExtAck, //
 };
 use core::{
     marker::PhantomData,
     net::IpAddr, //
 };
-use kernel::{
-    error::to_result,
-    prelude::*,
-    types::Opaque, //
-};
+use kernel::prelude::*;
 
 /// Who has a say.
 pub trait Validator: link::Operations {
@@ -45,9 +45,9 @@ pub trait Validator: link::Operations {
 #[pin_data]
 pub(super) struct Registration<T: Validator> {
     #[pin]
-    six: Block<T, Six>,
+    six: Block<Six<T>>,
     #[pin]
-    four: Block<T, Four>,
+    four: Block<Four<T>>,
 }
 
 impl<T: Validator> Registration<T> {
@@ -60,39 +60,11 @@ impl<T: Validator> Registration<T> {
     }
 }
 
-/// What differs between the families.
-trait Family: 'static {
-    /// What the core hands over.
-    type Info;
+/// The chain of IPv4.
+struct Four<T>(PhantomData<fn() -> T>);
 
-    /// # Safety
-    ///
-    /// `block` must be complete, pinned, and unregistered before it goes.
-    unsafe fn register(block: *mut bindings::notifier_block) -> c_int;
-
-    /// # Safety
-    ///
-    /// `block` must be registered.
-    unsafe fn unregister(block: *mut bindings::notifier_block);
-
-    /// Device, address and the place for a message.
-    ///
-    /// # Safety
-    ///
-    /// `info` must be what the core has handed over.
-    unsafe fn parts(
-        info: &Self::Info,
-    ) -> (
-        *mut bindings::net_device,
-        IpAddr,
-        *mut bindings::netlink_ext_ack,
-    );
-}
-
-struct Four;
-
-impl Family for Four {
-    type Info = bindings::in_validator_info;
+impl<T: Validator> Chain for Four<T> {
+    const PRIORITY: i32 = 0;
 
     unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: By the function's safety requirement.
@@ -104,23 +76,22 @@ impl Family for Four {
         unsafe { bindings::unregister_inetaddr_validator_notifier(block) };
     }
 
-    unsafe fn parts(
-        info: &Self::Info,
-    ) -> (
-        *mut bindings::net_device,
-        IpAddr,
-        *mut bindings::netlink_ext_ack,
-    ) {
-        // SAFETY: By the function's safety requirement `ivi_dev` is that of a live device.
+    unsafe fn call(_event: c_ulong, info: *mut c_void) -> Result {
+        // SAFETY: By the function's safety requirement, for this call.
+        let info = unsafe { &*info.cast::<bindings::in_validator_info>() };
+        // SAFETY: `ivi_dev` is that of a live device.
         let dev = unsafe { (*info.ivi_dev).dev };
-        (dev, IpAddr::from(info.ivi_addr.to_ne_bytes()), info.extack)
+        let address = IpAddr::from(info.ivi_addr.to_ne_bytes());
+        // SAFETY: The device is live, the place for a message the request's, or there is none.
+        unsafe { validate::<T>(dev, address, info.extack) }
     }
 }
 
-struct Six;
+/// The chain of IPv6.
+struct Six<T>(PhantomData<fn() -> T>);
 
-impl Family for Six {
-    type Info = bindings::in6_validator_info;
+impl<T: Validator> Chain for Six<T> {
+    const PRIORITY: i32 = 0;
 
     unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: By the function's safety requirement.
@@ -132,84 +103,33 @@ impl Family for Six {
         unsafe { bindings::unregister_inet6addr_validator_notifier(block) };
     }
 
-    unsafe fn parts(
-        info: &Self::Info,
-    ) -> (
-        *mut bindings::net_device,
-        IpAddr,
-        *mut bindings::netlink_ext_ack,
-    ) {
-        // SAFETY: By the function's safety requirement `i6vi_dev` is that of a live device; all
-        // views of an address are of the same bytes.
-        let (dev, address) = unsafe { ((*info.i6vi_dev).dev, info.i6vi_addr.in6_u.u6_addr8) };
-        (dev, IpAddr::from(address), info.extack)
+    unsafe fn call(_event: c_ulong, info: *mut c_void) -> Result {
+        // SAFETY: By the function's safety requirement, for this call.
+        let info = unsafe { &*info.cast::<bindings::in6_validator_info>() };
+        // SAFETY: `i6vi_dev` is that of a live device.
+        let dev = unsafe { (*info.i6vi_dev).dev };
+        // SAFETY: All views of an address are of the same bytes.
+        let address = unsafe { info.i6vi_addr.in6_u.u6_addr8 };
+        // SAFETY: The device is live, the place for a message the request's, or there is none.
+        unsafe { validate::<T>(dev, address.into(), info.extack) }
     }
 }
 
-/// A notifier of one family.
-#[pin_data(PinnedDrop)]
-struct Block<T: Validator, F: Family> {
-    #[pin]
-    block: Opaque<bindings::notifier_block>,
-    _who: PhantomData<(fn() -> T, F)>,
-}
-
-// SAFETY: The block is only touched by the core, under its locks.
-unsafe impl<T: Validator, F: Family> Send for Block<T, F> {}
-// SAFETY: As above; a shared reference offers nothing.
-unsafe impl<T: Validator, F: Family> Sync for Block<T, F> {}
-
-impl<T: Validator, F: Family> Block<T, F> {
-    fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
-                // SAFETY: `block` is valid for writes.
-                unsafe {
-                    block.write(bindings::notifier_block {
-                        notifier_call: Some(Self::call),
-                        next: core::ptr::null_mut(),
-                        priority: 0,
-                    });
-                }
-                // SAFETY: The block is complete and pinned; it is unregistered before it goes.
-                to_result(unsafe { F::register(block) })
-            }),
-            _who: PhantomData,
-        })
-    }
-
-    /// # Safety
-    ///
-    /// To be called by the core as a validator of addresses of the family `F`.
-    unsafe extern "C" fn call(
-        _block: *mut bindings::notifier_block,
-        _event: c_ulong,
-        info: *mut c_void,
-    ) -> c_int {
-        // SAFETY: The core hands over an `F::Info`, for this call, with a message place of the
-        // request's or none.
-        let (dev, address, mut extack) = unsafe {
-            let (dev, address, extack) = F::parts(&*info.cast());
-            (AnyDevice::from_raw(dev), address, ExtAck::from_raw(extack))
-        };
-        let Some(dev) = dev.downcast::<T>() else {
-            return bindings::NOTIFY_DONE as c_int;
-        };
-        match T::validate_address(dev, address, &mut extack) {
-            Ok(()) => bindings::NOTIFY_DONE as c_int,
-            // `notifier_from_errno()`, include/linux/notifier.h.
-            Err(e) => {
-                bindings::NOTIFY_STOP_MASK as c_int | (bindings::NOTIFY_OK as c_int - e.to_errno())
-            }
-        }
-    }
-}
-
-#[pinned_drop]
-impl<T: Validator, F: Family> PinnedDrop for Block<T, F> {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: `new` has registered it.
-        unsafe { F::unregister(self.block.get()) };
+/// # Safety
+///
+/// `dev` must be a live device, and `extack` satisfy the invariants of [`ExtAck`], for the call.
+unsafe fn validate<T: Validator>(
+    dev: *mut bindings::net_device,
+    address: IpAddr,
+    extack: *mut bindings::netlink_ext_ack,
+) -> Result {
+    // SAFETY: By the function's safety requirement.
+    let dev = unsafe { AnyDevice::from_raw(dev) };
+    // SAFETY: As above.
+    let mut extack = unsafe { ExtAck::from_raw(extack) };
+    match dev.downcast::<T>() {
+        Some(dev) => T::validate_address(dev, address, &mut extack),
+        None => Ok(()),
     }
 }
 
@@ -217,19 +137,20 @@ impl<T: link::Operations> Device<T> {
     /// Whether the device has this address of IPv4.
     pub fn has_address(&self, address: core::net::Ipv4Addr, _rtnl: &Rtnl) -> bool {
         let wanted = u32::from_ne_bytes(address.octets());
-        // SAFETY: By the type's invariants; the list is changed under RTNL only.
-        unsafe {
-            let in_dev = (*self.as_raw()).ip_ptr;
-            if in_dev.is_null() {
-                return false;
+        // SAFETY: By the type's invariants; it is set and cleared under RTNL only.
+        let in_dev = unsafe { (*self.as_raw()).ip_ptr };
+        if in_dev.is_null() {
+            return false;
+        }
+        // SAFETY: As above, for the list too.
+        let mut ifa = unsafe { (*in_dev).ifa_list };
+        while !ifa.is_null() {
+            // SAFETY: As above.
+            if unsafe { (*ifa).ifa_local } == wanted {
+                return true;
             }
-            let mut ifa = (*in_dev).ifa_list;
-            while !ifa.is_null() {
-                if (*ifa).ifa_local == wanted {
-                    return true;
-                }
-                ifa = (*ifa).ifa_next;
-            }
+            // SAFETY: As above.
+            ifa = unsafe { (*ifa).ifa_next };
         }
         false
     }
