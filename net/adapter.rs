@@ -59,8 +59,7 @@ impl<T: Operations> Adapter<T> {
         } else {
             None
         },
-        // SAFETY: All fields are optional functions, for which zero is `None`.
-        ..unsafe { MaybeUninit::zeroed().assume_init() }
+        ..pin_init::zeroed()
     };
 
     /// Room for the private data, for `alloc_netdev_mqs()`, which aligns it to a cache line.

@@ -22,10 +22,17 @@
 #![allow(unnecessary_transmutes)]
 
 use kernel::ffi;
+use pin_init::{
+    MaybeZeroable,
+    Zeroable, //
+};
 
 // `size_t` and its kin are blocklisted as in the kernel's own `bindings` crate.
 type __kernel_size_t = usize;
 type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
+
+// SAFETY: `__BindgenBitfieldUnit<Storage>` is a newtype around `Storage`.
+unsafe impl<Storage> Zeroable for __BindgenBitfieldUnit<Storage> where Storage: Zeroable {}
 
 include!(env!("RUST_LO_BINDINGS"));

@@ -154,8 +154,7 @@ pub(super) struct Adapter<T>(PhantomData<T>);
 
 impl<T: Operations> Adapter<T> {
     const OPS: bindings::ethtool_ops = {
-        // SAFETY: Zero is `None` for the functions and "none" for the rest.
-        let mut ops: bindings::ethtool_ops = unsafe { MaybeUninit::zeroed().assume_init() };
+        let mut ops: bindings::ethtool_ops = pin_init::zeroed();
         ops.get_ts_info = Some(bindings::ethtool_op_get_ts_info);
         if T::HAS_DRIVER_INFO {
             ops.get_drvinfo = Some(Self::get_drvinfo);

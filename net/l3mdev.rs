@@ -25,7 +25,6 @@ use super::{
         write_once, //
     },
 };
-use core::mem::MaybeUninit;
 
 /// The operations of every device, from its setup on: `l3mdev_fib_table_rcu()` and the like
 /// dereference them once they have seen the flag, without a check and without a barrier.
@@ -33,8 +32,7 @@ use core::mem::MaybeUninit;
 /// There are none. Above all no `l3mdev_fib_table`: a device with one has a routing table of its
 /// own, to which a rule `l3mdev` leads whatever the function says, and 0 would be the table `main`
 /// (`l3mdev_fib_rule_match()`, `net/l3mdev/l3mdev.c`; `fib_get_table()`, `net/ipv4/fib_frontend.c`).
-// SAFETY: All fields are optional functions, for which zero is `None`.
-pub(super) const NO_OPS: bindings::l3mdev_ops = unsafe { MaybeUninit::zeroed().assume_init() };
+pub(super) const NO_OPS: bindings::l3mdev_ops = pin_init::zeroed();
 
 impl<T: Operations> Device<T> {
     /// Makes the device an L3 master, or an ordinary device again.

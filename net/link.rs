@@ -24,7 +24,6 @@ use super::{
 };
 use core::{
     marker::PhantomData,
-    mem::MaybeUninit,
     ptr::{
         self,
         NonNull, //
@@ -140,8 +139,7 @@ impl<T: Operations> Ops<T> {
     /// For the initialiser of a `static`.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
-        // SAFETY: Zero is a valid value of all fields.
-        let mut ops: bindings::rtnl_link_ops = unsafe { MaybeUninit::zeroed().assume_init() };
+        let mut ops: bindings::rtnl_link_ops = pin_init::zeroed();
         ops.kind = kernel::str::as_char_ptr_in_const_context(T::KIND);
         ops.priv_size = Adapter::<T>::PRIV_SIZE;
         ops.setup = Some(Adapter::<T>::setup);
@@ -348,7 +346,6 @@ pub struct Once(Atomic<i32>);
 
 impl Once {
     #[doc(hidden)]
-    #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self(Atomic::new(0))
     }

@@ -278,8 +278,7 @@ struct Adapter<H, N>(PhantomData<(H, N)>);
 
 impl<N: Sync + 'static, H: Hook<N>> Adapter<H, N> {
     fn ops(data: *const c_void) -> bindings::nf_hook_ops {
-        // SAFETY: Zero is a valid value of all fields.
-        let mut ops: bindings::nf_hook_ops = unsafe { core::mem::zeroed() };
+        let mut ops: bindings::nf_hook_ops = pin_init::zeroed();
         ops.hook = Some(Self::hook);
         ops.priv_ = data.cast_mut();
         ops.pf = H::Family::NFPROTO;

@@ -284,14 +284,14 @@ impl<T: link::Operations> Registration<T> {
         try_pin_init!(Self {
             queued <- notifier::Registration::new(),
             ops <- Opaque::try_ffi_init(|ops: *mut bindings::pernet_operations| {
-                // SAFETY: `ops` is valid for writes. All that is left out is optional.
+                // SAFETY: `ops` is valid for writes.
                 unsafe {
                     ops.write(bindings::pernet_operations {
                         init: Some(Self::init),
                         exit: Some(Self::exit),
                         id: T::OPS.get().net_id(),
                         size: Self::SIZE,
-                        ..MaybeUninit::zeroed().assume_init()
+                        ..pin_init::zeroed()
                     });
                 }
                 if !Self::NEEDED {

@@ -120,6 +120,7 @@ impl LinkAttributes<'_> {
             extack.set_msg(fmt!(
                 "address {first:02x}:... is a multicast one, must be unicast or all zero"
             ));
+            // Not in `kernel::error::code` of 7.2.
             return Err(Error::from_errno(-(bindings::EADDRNOTAVAIL as c_int)));
         }
         Ok(())

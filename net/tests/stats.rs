@@ -203,8 +203,7 @@ mod tests {
     fn read_inside_rcu() -> Result {
         probe::with_device(|dev, _| {
             in_xmit(|ctx| dev.lstats_add(1, ctx.bh()));
-            // SAFETY: Zero is a valid value.
-            let mut stats: bindings::rtnl_link_stats64 = unsafe { core::mem::zeroed() };
+            let mut stats: bindings::rtnl_link_stats64 = pin_init::zeroed();
             // SAFETY: The device is live.
             unsafe { bindings::dev_get_stats(dev.as_raw(), &mut stats) };
             check!(stats.rx_packets, 1);
