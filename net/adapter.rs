@@ -78,13 +78,12 @@ impl<T: Operations> Adapter<T> {
     /// `dev` must point to a new `net_device` that only the caller uses.
     pub(super) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: By the function's safety requirement.
-        unsafe {
-            (*dev).netdev_ops = &Self::OPS;
-            (*dev).needs_free_netdev = true;
-            (*dev).priv_destructor = Some(Self::destructor);
-            (*dev).set_pcpu_stat_type(<T::Stats as stats::Kind>::TYPE);
-            (*dev).l3mdev_ops = &l3mdev::NO_OPS;
-        }
+        let fields = unsafe { &mut *dev };
+        fields.netdev_ops = &Self::OPS;
+        fields.needs_free_netdev = true;
+        fields.priv_destructor = Some(Self::destructor);
+        fields.set_pcpu_stat_type(<T::Stats as stats::Kind>::TYPE);
+        fields.l3mdev_ops = &l3mdev::NO_OPS;
         // SAFETY: By the function's safety requirement.
         unsafe { T::LinkType::setup(dev) };
         // SAFETY: As above; all that `T`'s callbacks rely on was set, but for the next line.
@@ -102,11 +101,12 @@ impl<T: Operations> Adapter<T> {
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: By the function's safety requirement; transparent wrapper.
         let registering = unsafe { &*dev.cast::<Registering<T>>() };
-        // SAFETY: As above; there is room for the private data, aligned (see `PRIV_SIZE`), which
-        // nobody looks at before it is made, here. `'static` is for what does not move until it is
-        // dropped, as a `net_device` never does; the reference ends with this function.
-        let slot: &'static mut MaybeUninit<T::Private> =
-            unsafe { &mut *bindings::netdev_priv(dev).cast() };
+        // SAFETY: As above.
+        let private = unsafe { bindings::netdev_priv(dev) };
+        // SAFETY: There is room for the private data, aligned (see `PRIV_SIZE`), which nobody looks
+        // at before it is made, here. `'static` is for what does not move until it is dropped, as
+        // a `net_device` never does; the reference ends with this function.
+        let slot: &'static mut MaybeUninit<T::Private> = unsafe { &mut *private.cast() };
 
         // On an error the slot is left alone: `register_netdevice()` calls `priv_destructor` only
         // after an `ndo_init` that succeeded.
@@ -120,17 +120,21 @@ impl<T: Operations> Adapter<T> {
     ///
     /// To be called by the core as `priv_destructor` of a device whose `ndo_init` has succeeded.
     unsafe extern "C" fn destructor(dev: *mut bindings::net_device) {
+        // SAFETY: By the function's safety requirement.
+        let private = unsafe { bindings::netdev_priv(dev) };
         // SAFETY: `register_netdevice()` (after a late failure) and `netdev_run_todo()` call this
         // exactly once, when no callback can run any more; `Self::init` made the data.
-        unsafe { ptr::drop_in_place(bindings::netdev_priv(dev).cast::<T::Private>()) };
+        unsafe { ptr::drop_in_place(private.cast::<T::Private>()) };
     }
 
     /// # Safety
     ///
     /// To be called by the core as `ndo_open`.
     unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: `__dev_open()` calls this for a registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: `__dev_open()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
         from_result(|| T::open(dev, &rtnl).map(|()| 0))
     }
 
@@ -138,8 +142,10 @@ impl<T: Operations> Adapter<T> {
     ///
     /// To be called by the core as `ndo_stop`.
     unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: `__dev_close_many()` calls this for a registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: `__dev_close_many()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
         T::stop(dev, &rtnl);
         0
     }
@@ -192,8 +198,10 @@ impl<T: Operations> Adapter<T> {
         dev: *mut bindings::net_device,
         address: *mut c_void,
     ) -> c_int {
-        // SAFETY: `netif_set_mac_address()` calls this for a registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: `netif_set_mac_address()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: What the core hands over is a `struct sockaddr_storage`, until this returns.
         let address = unsafe { RequestedAddress::from_raw(address) };
         from_result(|| T::set_mac_address(dev, &address, &rtnl).map(|()| 0))
@@ -203,8 +211,10 @@ impl<T: Operations> Adapter<T> {
     ///
     /// To be called by the core as `ndo_change_mtu`.
     unsafe extern "C" fn change_mtu(dev: *mut bindings::net_device, mtu: c_int) -> c_int {
-        // SAFETY: `__netif_set_mtu()` calls this for a registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: `__netif_set_mtu()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
         // Within limits that are none below 0.
         from_result(|| T::change_mtu(dev, mtu as u32, &rtnl).map(|()| 0))
     }

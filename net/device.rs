@@ -69,6 +69,7 @@ pub trait Operations: Sized + 'static {
     /// The device goes up; an error keeps it down. Process context.
     ///
     /// C counterpart: `ndo_open`.
+    #[inline]
     fn open(_dev: &Device<Self>, _rtnl: &Rtnl) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -136,6 +137,7 @@ impl AnyDevice {
     /// # Safety
     ///
     /// `ptr` must satisfy the invariants of [`AnyDevice`] for `'a`.
+    #[inline]
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
         // SAFETY: By the function's safety requirement; `Self` is a transparent wrapper.
         unsafe { &*ptr.cast() }
@@ -243,9 +245,11 @@ impl<T: Operations> Device<T> {
     /// The driver's own data of this device.
     #[inline]
     pub fn private(&self) -> &T::Private {
+        // SAFETY: By the type's invariants.
+        let private = unsafe { bindings::netdev_priv(self.as_raw()) };
         // SAFETY: By the type's invariants the private data is valid; it is only ever shared, and
         // lives as long as the device.
-        unsafe { &*bindings::netdev_priv(self.as_raw()).cast() }
+        unsafe { &*private.cast() }
     }
 
     /// Brings the device up, as `ip link set up` does.
@@ -259,6 +263,7 @@ impl<T: Operations> Device<T> {
     /// Sets the MTU, in [`Operations::change_mtu`]: notifiers are the core's affair.
     ///
     /// C counterpart: `WRITE_ONCE(dev->mtu, new_mtu)`.
+    #[inline]
     pub fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl) {
         // SAFETY: By the type's invariants. It is read without a lock; what writes it holds RTNL,
         // as `_rtnl` says we do.
@@ -268,6 +273,7 @@ impl<T: Operations> Device<T> {
     /// How many receive queues are in use.
     ///
     /// C counterpart: `dev->real_num_rx_queues`.
+    #[inline]
     pub fn rx_queues(&self, _rtnl: &Rtnl) -> u32 {
         // SAFETY: By the type's invariants; what writes it holds RTNL, as `_rtnl` says we do.
         unsafe { (*self.as_raw()).real_num_rx_queues }
@@ -276,6 +282,7 @@ impl<T: Operations> Device<T> {
     /// How many transmit queues are in use.
     ///
     /// C counterpart: `dev->real_num_tx_queues`.
+    #[inline]
     pub fn tx_queues(&self, _rtnl: &Rtnl) -> u32 {
         // SAFETY: As in `rx_queues`.
         unsafe { (*self.as_raw()).real_num_tx_queues }
@@ -284,6 +291,7 @@ impl<T: Operations> Device<T> {
     /// Counts a packet that was not sent (`tx_dropped`). Per CPU; any context.
     ///
     /// C counterpart: `dev_core_stats_tx_dropped_inc()`.
+    #[inline]
     pub fn tx_dropped(&self) {
         // SAFETY: By the type's invariants.
         unsafe { bindings::dev_core_stats_tx_dropped_inc(self.as_raw()) };
@@ -293,6 +301,7 @@ impl<T: Operations> Device<T> {
     /// zero (`EADDRNOTAVAIL`), and the device down unless it may change while live (`EBUSY`).
     ///
     /// C counterpart: `eth_mac_addr()`, `net/ethernet/eth.c`.
+    #[inline]
     pub fn eth_set_mac_address(&self, address: &RequestedAddress<'_>, _rtnl: &Rtnl) -> Result {
         // SAFETY: By the invariants of both types; RTNL is held.
         to_result(unsafe { bindings::eth_mac_addr(self.as_raw(), address.ptr) })
@@ -314,6 +323,7 @@ impl<T: Operations<Stats = stats::Lstats>> Device<T> {
     /// The sum over all CPUs.
     ///
     /// C counterpart: `dev_lstats_read()`, `drivers/net/loopback.c`.
+    #[inline]
     pub fn lstats(&self) -> stats::Totals {
         let mut totals = stats::Totals::default();
         // SAFETY: As in `lstats_add`; reading needs no context.
@@ -337,6 +347,7 @@ impl<T: link::Operations> Registering<T> {
     /// whose packets pass through one of another driver is not taken for a recursion.
     ///
     /// C counterpart: `netdev_lockdep_set_classes()`, `include/net/netdev_lock.h`.
+    #[inline]
     pub fn netdev_lockdep_set_classes(&self) {
         // SAFETY: By the type's invariants; nobody takes the locks before the device is
         // registered. The keys are those of a `static`.

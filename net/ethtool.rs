@@ -191,9 +191,10 @@ impl<T: Operations> Adapter<T> {
         dev: *mut bindings::net_device,
         info: *mut bindings::ethtool_drvinfo,
     ) {
-        // SAFETY: `ethtool_get_drvinfo()` calls this for a registered device, with an `info` of
-        // its own.
-        let (dev, info) = unsafe { (Device::<T>::from_raw(dev), &mut *info) };
+        // SAFETY: `ethtool_get_drvinfo()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The caller's own.
+        let info = unsafe { &mut *info };
         let answer = T::driver_info(dev);
         copy(&mut info.driver, answer.driver);
         copy(&mut info.version, answer.version);
@@ -279,10 +280,12 @@ impl<T: Operations> Adapter<T> {
     ///
     /// To be called by the core as `set_priv_flags` of a device of `T`.
     unsafe extern "C" fn set_priv_flags(dev: *mut bindings::net_device, flags: u32) -> c_int {
-        // SAFETY: ethtool's core calls this for a registered device, which is not one that has a
-        // lock of its own for its operations, thus under RTNL (`dev_ethtool()`,
-        // `net/ethtool/ioctl.c`; `ethnl_default_set_doit()`, `net/ethtool/netlink.c`).
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: ethtool's core calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, which is not one that has a lock of its own for its operations, thus
+        // under RTNL (`dev_ethtool()`, `net/ethtool/ioctl.c`; `ethnl_default_set_doit()`,
+        // `net/ethtool/netlink.c`).
+        let rtnl = unsafe { Rtnl::assume_held() };
         let changed = Self::switched_on(dev) ^ flags;
         let switch = |i: usize, on: bool| (T::SWITCHES[i].set)(dev, on, &rtnl);
         let wanted = || (0..T::SWITCHES.len()).filter(|i| changed & 1 << i != 0);
@@ -308,17 +311,15 @@ impl<T: Operations> Adapter<T> {
         _stats: *mut bindings::ethtool_stats,
         data: *mut u64,
     ) {
-        // SAFETY: `ethtool_get_stats()` (`net/ethtool/ioctl.c`) calls this for a registered device,
-        // which is not one that has a lock of its own for its operations, thus under RTNL; with
-        // room for as many values as `get_sset_count` has answered, always the length of the
-        // table.
-        let (dev, rtnl, values) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                Rtnl::assume_held(),
-                core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u64>>(), Self::TABLE.len()),
-            )
-        };
+        let (data, len) = (data.cast::<MaybeUninit<u64>>(), Self::TABLE.len());
+        // SAFETY: `ethtool_get_stats()` (`net/ethtool/ioctl.c`) calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, which is not one that has a lock of its own for its operations, thus
+        // under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: There is room for as many values as `get_sset_count` has answered, always the
+        // length of the table.
+        let values = unsafe { core::slice::from_raw_parts_mut(data, len) };
         let statistics = T::Statistics::read(dev, &rtnl);
         for (value, statistic) in values.iter_mut().zip(Self::TABLE) {
             value.write((statistic.value)(&statistics));

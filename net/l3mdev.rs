@@ -40,6 +40,7 @@ impl<T: Operations> Device<T> {
     /// May be done at any time: those who read it without a lock see one or the other. A slave
     /// must not become one ([`Device::is_l3_slave`]): the core would take it for the one here and
     /// for the other there.
+    #[inline]
     pub fn set_l3_master(&self, on: bool, _rtnl: &Rtnl) {
         let word = self.l3_word();
         // SAFETY: The pointer is that of a field.
@@ -58,6 +59,7 @@ impl<T: Operations> Device<T> {
     /// one's table, and the core sends through it.
     ///
     /// C counterpart: `netif_is_l3_slave()`, `include/linux/netdevice.h`.
+    #[inline]
     pub fn is_l3_slave(&self, _rtnl: &Rtnl) -> bool {
         // SAFETY: The pointer is that of a field.
         unsafe { read_once(self.l3_word()) & L3_SLAVE != 0 }

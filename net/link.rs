@@ -155,14 +155,17 @@ impl<T: Operations> Ops<T> {
         }
     }
 
+    #[inline]
     pub(super) fn as_raw(&self) -> *mut bindings::rtnl_link_ops {
         self.raw.get()
     }
 
+    #[inline]
     pub(super) fn lock_keys(&self) -> *mut bindings::netdev_lock_keys {
         self.lock_keys.get()
     }
 
+    #[inline]
     pub(super) fn net_id(&self) -> *mut c_uint {
         self.net_id.get()
     }
@@ -182,9 +185,10 @@ impl<T: Operations> Ops<T> {
         extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
         // SAFETY: `rtnl_newlink()`, without RTNL, hands over the parsed attributes of the request
-        // that it handles, and the request's extack.
-        let (attributes, mut extack) =
-            unsafe { (LinkAttributes::from_raw(tb), ExtAck::from_raw(extack)) };
+        // that it handles.
+        let attributes = unsafe { LinkAttributes::from_raw(tb) };
+        // SAFETY: And the request's extack.
+        let mut extack = unsafe { ExtAck::from_raw(extack) };
         from_result(|| T::validate(&attributes, &mut extack).map(|()| 0))
     }
 }

@@ -81,6 +81,7 @@ impl Namespace {
     /// The device with this index. While RTNL is held it stays.
     ///
     /// C counterpart: `__dev_get_by_index()`, `net/core/dev.c`.
+    #[inline]
     pub fn device_rtnl<'a>(&'a self, index: u32, _rtnl: &'a Rtnl) -> Option<&'a AnyDevice> {
         // SAFETY: Devices come and go under RTNL.
         unsafe { self.by_index(index) }
@@ -103,6 +104,7 @@ impl Namespace {
     /// Lets nobody use a route again that was looked up until now: those who keep one look again.
     ///
     /// C counterpart: `rt_genid_bump_all()`, `include/net/net_namespace.h`.
+    #[inline]
     pub fn forget_routes(&self) {
         // SAFETY: By the type's invariants.
         unsafe { bindings::rt_genid_bump_all(self.as_raw()) };
@@ -113,9 +115,12 @@ impl AnyDevice {
     /// The namespace that the device is in, and stays in while RTNL is held.
     ///
     /// C counterpart: `dev_net()`, `include/linux/netdevice.h`.
+    #[inline]
     pub fn namespace<'a>(&'a self, _rtnl: &'a Rtnl) -> &'a Namespace {
-        // SAFETY: By the type's invariants; a namespace outlives the devices in it.
-        unsafe { Namespace::from_raw(bindings::dev_net(self.as_raw())) }
+        // SAFETY: By the type's invariants.
+        let net = unsafe { bindings::dev_net(self.as_raw()) };
+        // SAFETY: A namespace outlives the devices in it.
+        unsafe { Namespace::from_raw(net) }
     }
 }
 
@@ -189,6 +194,7 @@ pub struct ForNamespace<'a, T: link::Operations> {
 
 impl<'a, T: link::Operations> ForNamespace<'a, T> {
     /// The driver's own part.
+    #[inline]
     pub fn data(&self) -> &'a T::Namespace {
         &self.data.shared.own
     }
@@ -231,6 +237,7 @@ impl<'a, T: link::Operations> ForNamespace<'a, T> {
 
 impl<T: link::Operations> Device<T> {
     /// What the driver keeps for the namespace that the device is in.
+    #[inline]
     pub fn for_namespace<'a>(&'a self, rtnl: &'a Rtnl) -> ForNamespace<'a, T> {
         const { assert!(Registration::<T>::NEEDED) };
         ForNamespace {
@@ -241,10 +248,11 @@ impl<T: link::Operations> Device<T> {
 
     fn data<'a>(&'a self, rtnl: &'a Rtnl) -> &'a Data<T::Namespace> {
         assert!(Registration::<T>::NEEDED);
-        let net = self.namespace(rtnl).as_raw();
         // SAFETY: A device of `T` is there only while a `link::Registration` is, and with it the
-        // `Registration` here: all namespaces have their data, under this number.
-        unsafe { &*bindings::net_generic(net, *T::OPS.get().net_id()).cast() }
+        // `Registration` here: all namespaces have their data.
+        let data = unsafe { Registration::<T>::slot(self.namespace(rtnl).as_raw()) };
+        // SAFETY: As above, for as long as the device is there.
+        unsafe { &*data }
     }
 }
 
@@ -313,7 +321,7 @@ impl<T: link::Operations> Registration<T> {
             // nobody looks at before this returns; it stays where it is. After an error it is
             // freed as it is.
             let slot: &'static mut MaybeUninit<Data<T::Namespace>> =
-                unsafe { &mut *bindings::net_generic(net, *T::OPS.get().net_id()).cast() };
+                unsafe { &mut *Self::slot(net).cast() };
             slot.write_pin_init(Data::new(net))?;
             Ok(0)
         })
@@ -323,12 +331,23 @@ impl<T: link::Operations> Registration<T> {
     ///
     /// To be called by the core as `exit` of `pernet_operations` with the number of `T`.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
+        // SAFETY: By the function's safety requirement.
+        let data = unsafe { Self::slot(net) };
         // SAFETY: `init` has made the data, which nobody uses any more: the devices of `T` are
         // gone, those of a namespace before it, those of a driver before its registration ends.
-        unsafe {
-            let data = bindings::net_generic(net, *T::OPS.get().net_id());
-            ptr::drop_in_place(data.cast::<Data<T::Namespace>>());
-        }
+        unsafe { ptr::drop_in_place(data) };
+    }
+
+    /// Where the data of `net` lies.
+    ///
+    /// # Safety
+    ///
+    /// The core must have allocated it: the number of `T` is in force.
+    unsafe fn slot(net: *mut bindings::net) -> *mut Data<T::Namespace> {
+        // SAFETY: The core writes it before there is anything under the number.
+        let id = unsafe { *T::OPS.get().net_id() };
+        // SAFETY: By the function's safety requirement.
+        unsafe { bindings::net_generic(net, id) }.cast()
     }
 }
 

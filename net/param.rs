@@ -27,6 +27,7 @@ impl<T: Copy> Param<T> {
     }
 
     /// The value that was given, or the default.
+    #[inline]
     pub fn get(&self) -> T {
         // SAFETY: Nobody writes any more, see `Sync`.
         unsafe { *self.0.get() }
@@ -102,12 +103,9 @@ impl<const MIN: u32, const MAX: u32> Uint<MIN, MAX> {
         }
         // SAFETY: By the function's safety requirement, both are C strings; the value is there,
         // since the kernel refuses a parameter without one itself (no `…_FL_NOARG`).
-        let (name, value) = unsafe {
-            (
-                CStr::from_char_ptr((*param).name),
-                CStr::from_char_ptr(value),
-            )
-        };
+        let name = unsafe { CStr::from_char_ptr((*param).name) };
+        // SAFETY: As above.
+        let value = unsafe { CStr::from_char_ptr(value) };
         pr_err!(
             "parameter {}={}: must be a number from {} to {}\n",
             text(name),

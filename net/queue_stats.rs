@@ -61,6 +61,7 @@ impl RxStats {
     }
 
     /// Sets packets and bytes (`rx-packets`, `rx-bytes`).
+    #[inline]
     pub fn set(&mut self, totals: Totals) {
         let stats = self.0.as_mut_ptr();
         // SAFETY: The pointer is that of a reference; the fields are only written to.
@@ -125,15 +126,12 @@ impl<T: Operations> Adapter<T> {
         queue: c_int,
         stats: *mut bindings::netdev_queue_stats_rx,
     ) {
-        // SAFETY: The core calls this for a registered device, under RTNL (see `Adapter`), with
-        // counters on its own stack.
-        let (dev, rtnl, stats) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                Rtnl::assume_held(),
-                RxStats::from_raw(stats),
-            )
-        };
+        // SAFETY: The core calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above, under RTNL (see `Adapter`).
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: They are on the core's own stack.
+        let stats = unsafe { RxStats::from_raw(stats) };
         T::rx(dev, queue as u32, stats, &rtnl);
     }
 
@@ -146,13 +144,11 @@ impl<T: Operations> Adapter<T> {
         stats: *mut bindings::netdev_queue_stats_tx,
     ) {
         // SAFETY: As in `rx`.
-        let (dev, rtnl, stats) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                Rtnl::assume_held(),
-                TxStats::from_raw(stats),
-            )
-        };
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As in `rx`.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: As in `rx`.
+        let stats = unsafe { TxStats::from_raw(stats) };
         T::tx(dev, queue as u32, stats, &rtnl);
     }
 
@@ -164,15 +160,14 @@ impl<T: Operations> Adapter<T> {
         rx: *mut bindings::netdev_queue_stats_rx,
         tx: *mut bindings::netdev_queue_stats_tx,
     ) {
+        // SAFETY: As in `rx`.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As in `rx`.
+        let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: As in `rx`; the two are different objects.
-        let (dev, rtnl, rx, tx) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                Rtnl::assume_held(),
-                RxStats::from_raw(rx),
-                TxStats::from_raw(tx),
-            )
-        };
+        let rx = unsafe { RxStats::from_raw(rx) };
+        // SAFETY: As above.
+        let tx = unsafe { TxStats::from_raw(tx) };
         T::base(dev, rx, tx, &rtnl);
     }
 }

@@ -127,21 +127,19 @@ impl LinkAttributes<'_> {
     }
 
     fn bytes(&self, attribute: u32) -> Option<&[u8]> {
+        const HEADER: usize = bindings::NLA_HDRLEN as usize;
+
         // SAFETY: By the type's invariants; `attribute` is one of the constants above, all of
         // which are at most `IFLA_MAX`.
         let attr = unsafe { *self.tb.add(attribute as usize) };
         if attr.is_null() {
             return None;
         }
-        // SAFETY: By the type's invariants the attribute is valid, header and payload; `nla_len`
-        // counts both (`nla_data()`, `nla_len()`, `include/net/netlink.h`).
-        unsafe {
-            let header = bindings::NLA_HDRLEN as usize;
-            let len = ((*attr).nla_len as usize).saturating_sub(header);
-            Some(core::slice::from_raw_parts(
-                attr.cast::<u8>().add(header),
-                len,
-            ))
-        }
+        // SAFETY: By the type's invariants the attribute is valid.
+        let len = unsafe { (*attr).nla_len } as usize;
+        // SAFETY: As above, with its payload (`nla_data()`, `include/net/netlink.h`).
+        let data = unsafe { attr.cast::<u8>().add(HEADER) };
+        // SAFETY: `nla_len` counts header and payload (`nla_len()`, there).
+        Some(unsafe { core::slice::from_raw_parts(data, len.saturating_sub(HEADER)) })
     }
 }

@@ -68,6 +68,7 @@ impl RareCounter {
     }
 
     /// How many were counted.
+    #[inline]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -89,12 +90,14 @@ impl LinkStats {
     }
 
     /// Sets what was received.
+    #[inline]
     pub fn set_rx(&mut self, totals: Totals) {
         self.0.rx_packets = totals.packets;
         self.0.rx_bytes = totals.bytes;
     }
 
     /// Sets what was sent.
+    #[inline]
     pub fn set_tx(&mut self, totals: Totals) {
         self.0.tx_packets = totals.packets;
         self.0.tx_bytes = totals.bytes;
