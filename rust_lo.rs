@@ -113,7 +113,7 @@ impl device::Operations for RustLo {
         // set; the kernel sends and receives without it.
         dev.loopback()
             .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
-            .lockless_xmit()
+            .lltx()
             // Input accepts a packet from a local source address by its route.
             .keep_dst()
             .features(
@@ -213,14 +213,14 @@ impl device::Operations for RustLo {
     }
 
     fn set_mac_address(dev: &Device<Self>, address: &RequestedAddress<'_>, rtnl: &Rtnl) -> Result {
-        dev.eth_set_mac_address(address, rtnl)
+        dev.eth_mac_addr(address, rtnl)
     }
 
     /// Routes have the MTU of before ([`steering`]). What a sender with such a route takes for too
     /// long does not come here to change it.
     fn change_mtu(dev: &Device<Self>, mtu: u32, rtnl: &Rtnl) -> Result {
         dev.set_mtu(mtu, rtnl);
-        dev.namespace(rtnl).forget_routes();
+        dev.namespace(rtnl).rt_genid_bump_all();
         Ok(())
     }
 }
@@ -271,7 +271,7 @@ fn set_l3_master(dev: &Device<RustLo>, on: bool, rtnl: &Rtnl) -> Result {
             steering::join(dev, rtnl)?;
         }
         dev.set_l3_master(on, rtnl);
-        dev.namespace(rtnl).forget_routes();
+        dev.namespace(rtnl).rt_genid_bump_all();
     }
     dev.private().l3_master.store(on, Relaxed);
     Ok(())

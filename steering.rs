@@ -88,9 +88,9 @@ pub(crate) fn join(dev: &Device<RustLo>, rtnl: &Rtnl) -> Result {
     let here = dev.for_namespace(rtnl);
     let steering = here.data();
     let mut devices = steering.devices.lock();
-    devices.try_create_and_insert(dev.index(), part, GFP_KERNEL)?;
+    devices.try_create_and_insert(dev.ifindex(), part, GFP_KERNEL)?;
     here.hook().inspect_err(|_| {
-        devices.remove(&dev.index());
+        devices.remove(&dev.ifindex());
     })?;
     steering.choose(&devices, dev, rtnl);
     Ok(())
@@ -101,7 +101,7 @@ pub(crate) fn leave(dev: &Device<RustLo>, rtnl: &Rtnl) {
     let here = dev.for_namespace(rtnl);
     let steering = here.data();
     let mut devices = steering.devices.lock();
-    devices.remove(&dev.index());
+    devices.remove(&dev.ifindex());
     steering.choose(&devices, dev, rtnl);
     if devices.is_empty() {
         here.unhook();
@@ -115,7 +115,7 @@ impl Steering {
         let first = devices
             .keys()
             .next()
-            .and_then(|index| here.device_rtnl(*index, rtnl));
+            .and_then(|index| here.dev_get_by_index(*index, rtnl));
         dev.for_namespace(rtnl)
             .set_first(first.and_then(|dev| dev.downcast()));
         let first = devices.iter().find(|(_, part)| **part == Part::Full);
@@ -179,7 +179,7 @@ fn carrier<'p, F: Family>(
     if output.is_running() || output.is_l3_master() {
         return None;
     }
-    ns.device(steering.stand_in.load(Relaxed), rcu)
+    ns.dev_get_by_index_rcu(steering.stand_in.load(Relaxed), rcu)
         .and_then(ready)
 }
 

@@ -83,7 +83,7 @@ pub trait Operations: Sized + 'static {
     }
 
     /// Sends a packet. Bottom halves are disabled; called on several CPUs at once if the device
-    /// was [set up](Setup::lockless_xmit) so.
+    /// was [set up](Setup::lltx) so.
     ///
     /// The packet is the driver's: it hands it on or drops it, there is no giving it back
     /// (`NETDEV_TX_BUSY` is for hardware that lost count of its ring). It cannot be kept for
@@ -153,7 +153,7 @@ impl AnyDevice {
     ///
     /// C counterpart: `dev->ifindex`.
     #[inline]
-    pub fn index(&self) -> u32 {
+    pub fn ifindex(&self) -> u32 {
         // SAFETY: By the type's invariants.
         unsafe { read_once(&raw const (*self.as_raw()).ifindex) as u32 }
     }
@@ -163,7 +163,7 @@ impl AnyDevice {
     /// C counterpart: `READ_ONCE(dev->mtu)`.
     #[inline]
     pub fn mtu(&self) -> u32 {
-        // SAFETY: As in `index`.
+        // SAFETY: As in `ifindex`.
         unsafe { read_once(&raw const (*self.as_raw()).mtu) }
     }
 
@@ -302,7 +302,7 @@ impl<T: Operations> Device<T> {
     ///
     /// C counterpart: `eth_mac_addr()`, `net/ethernet/eth.c`.
     #[inline]
-    pub fn eth_set_mac_address(&self, address: &RequestedAddress<'_>, _rtnl: &Rtnl) -> Result {
+    pub fn eth_mac_addr(&self, address: &RequestedAddress<'_>, _rtnl: &Rtnl) -> Result {
         // SAFETY: By the invariants of both types; RTNL is held.
         to_result(unsafe { bindings::eth_mac_addr(self.as_raw(), address.ptr) })
     }

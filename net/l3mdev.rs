@@ -81,7 +81,7 @@ impl AnyDevice {
         unsafe { bindings::netif_is_l3_master(self.as_raw()) }
     }
 
-    /// The L3 master that the device belongs to, if it does.
+    /// The L3 master that the device belongs to, if it does; not itself.
     ///
     /// C counterpart: `l3mdev_master_dev_rcu()`, `include/net/l3mdev.h`.
     #[inline]

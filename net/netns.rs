@@ -71,7 +71,11 @@ impl Namespace {
     ///
     /// C counterpart: `dev_get_by_index_rcu()`, `net/core/dev.c`.
     #[inline]
-    pub fn device<'rcu>(&self, index: u32, _rcu: &'rcu RcuRead) -> Option<&'rcu AnyDevice> {
+    pub fn dev_get_by_index_rcu<'rcu>(
+        &self,
+        index: u32,
+        _rcu: &'rcu RcuRead,
+    ) -> Option<&'rcu AnyDevice> {
         // SAFETY: Devices are taken out of the tree before `synchronize_net()` in their
         // unregistration (`unlist_netdevice()`, `net/core/dev.c`), so that what is found lives until
         // the RCU section ends.
@@ -82,7 +86,7 @@ impl Namespace {
     ///
     /// C counterpart: `__dev_get_by_index()`, `net/core/dev.c`.
     #[inline]
-    pub fn device_rtnl<'a>(&'a self, index: u32, _rtnl: &'a Rtnl) -> Option<&'a AnyDevice> {
+    pub fn dev_get_by_index<'a>(&'a self, index: u32, _rtnl: &'a Rtnl) -> Option<&'a AnyDevice> {
         // SAFETY: Devices come and go under RTNL.
         unsafe { self.by_index(index) }
     }
@@ -105,7 +109,7 @@ impl Namespace {
     ///
     /// C counterpart: `rt_genid_bump_all()`, `include/net/net_namespace.h`.
     #[inline]
-    pub fn forget_routes(&self) {
+    pub fn rt_genid_bump_all(&self) {
         // SAFETY: By the type's invariants.
         unsafe { bindings::rt_genid_bump_all(self.as_raw()) };
     }

@@ -153,19 +153,19 @@ impl<'a> Route<'a> for Route4<'a> {
     ) -> Option<&'a AnyDevice> {
         // SAFETY: As above.
         let index = unsafe { (*self.0).rt_iif } as u32;
-        if index == output.index() {
+        if index == output.ifindex() {
             Some(output)
         } else if index == 0 {
             None
         } else {
-            ns.device(index, rcu)
+            ns.dev_get_by_index_rcu(index, rcu)
         }
     }
 
     #[inline]
     fn is_owned_by(self, dev: &AnyDevice) -> bool {
         // SAFETY: By the type's invariants; the field does not change.
-        (unsafe { (*self.0).rt_iif }) as u32 == dev.index()
+        (unsafe { (*self.0).rt_iif }) as u32 == dev.ifindex()
     }
 
     /// Exceptions that say less than the device's are not looked for.
@@ -334,7 +334,7 @@ pub(super) fn owner_of<'rcu>(
     // SAFETY: As above.
     unsafe { bindings::ip_rt_put(rt) };
     if local {
-        ns.device(index, rcu)
+        ns.dev_get_by_index_rcu(index, rcu)
     } else {
         None
     }

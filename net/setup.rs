@@ -125,7 +125,7 @@ impl<T: Operations> Setup<'_, T> {
     }
 
     /// Lets [`Operations::start_xmit`] run on several CPUs at once, without the queue's lock.
-    pub fn lockless_xmit(&mut self) -> &mut Self {
+    pub fn lltx(&mut self) -> &mut Self {
         // SAFETY: Both views of the union hold the same bits.
         unsafe { &mut self.raw().__bindgen_anon_1.priv_flags_fast }.set_lltx(1);
         self

@@ -70,7 +70,7 @@ impl device::Operations for Every {
             .flags(InterfaceFlag::NoArp | InterfaceFlag::Multicast)
             .loopback()
             .priv_flags(PrivFlag::LiveAddrChange | PrivFlag::NoQueue)
-            .lockless_xmit()
+            .lltx()
             .keep_dst()
             .features(
                 Feature::ScatterGather | Feature::RxChecksum,

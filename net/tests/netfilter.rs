@@ -118,7 +118,7 @@ impl<F: Family> Hook<Kept> for Look<F> {
         if let Some(route) = packet.route() {
             seen |= ROUTE | if route.is_local() { LOCAL } else { 0 };
             if let Some(owner) = route.owner(output, ns, rcu) {
-                seen |= u64::from(owner.index()) << OWNER;
+                seen |= u64::from(owner.ifindex()) << OWNER;
                 if core::ptr::eq(owner, output) {
                     seen |= BY_OUTPUT;
                 }
@@ -126,10 +126,10 @@ impl<F: Family> Hook<Kept> for Look<F> {
         }
         SEEN.store(seen, Relaxed);
         FIRST.store(
-            packet.first::<Hooked>().map_or(0, |dev| dev.index()),
+            packet.first::<Hooked>().map_or(0, |dev| dev.ifindex()),
             Relaxed,
         );
-        let dev = ns.device(SEND_BY.load(Relaxed), rcu);
+        let dev = ns.dev_get_by_index_rcu(SEND_BY.load(Relaxed), rcu);
         match dev.and_then(|dev| dev.downcast::<Hooked>()) {
             Some(dev) => packet.send_by(dev),
             None => return Verdict::Drop,
@@ -293,7 +293,7 @@ mod tests {
         let kept = dev.for_namespace(&rtnl).data();
         // SAFETY: `lo` lives as long as the namespace, which is static.
         let lo = unsafe { (*find(c"lo", &rtnl)).ifindex } as u64;
-        let index = u64::from(dev.index());
+        let index = u64::from(dev.ifindex());
         // SAFETY: Zero is a valid value of both.
         let (mut ops, mut route): (bindings::dst_ops, bindings::rtable) =
             unsafe { (core::mem::zeroed(), core::mem::zeroed()) };
@@ -345,7 +345,7 @@ mod tests {
         let dev = links.create(NAME, &rtnl)?;
         let kept = dev.for_namespace(&rtnl).data();
         for six in [false, true] {
-            SEND_BY.store(dev.index(), Relaxed);
+            SEND_BY.store(dev.ifindex(), Relaxed);
             check!(
                 pass(kept, six, None, &rtnl)?,
                 (bindings::NF_ACCEPT, dev.as_raw())
@@ -374,7 +374,7 @@ mod tests {
         };
         check!(first()?, 0);
         here.set_first(Some(dev));
-        check!(first()?, dev.index());
+        check!(first()?, dev.ifindex());
         here.set_first(None);
         check!(first()?, 0);
         here.set_first(Some(dev));

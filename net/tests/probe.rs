@@ -194,7 +194,7 @@ impl device::Operations for Probe {
 
     fn setup(dev: &mut Setup<'_, Self>) {
         note(Step::Setup);
-        dev.mtu(1500).lockless_xmit();
+        dev.mtu(1500).lltx();
     }
 
     fn init(dev: &Registering<Self>, rtnl: &Rtnl) -> impl PinInit<Private, Error> {
