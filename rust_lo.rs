@@ -50,7 +50,6 @@ use net::{
         GSO_MAX_SIZE, //
     },
     skbuff::{
-        DropReason,
         Dropped,
         NoHeader,
         SkBuff, //
@@ -175,8 +174,6 @@ impl device::Operations for RustLo {
         }
         // The sender's socket gets its budget back now, not when the receiver has read.
         skb.orphan();
-        // The packet outlives the RCU section in the backlog.
-        skb.dst_force(ctx.rcu());
 
         match skb.eth_type_trans(dev) {
             Ok(mut skb) => {
@@ -196,12 +193,12 @@ impl device::Operations for RustLo {
             Err((skb, why)) => {
                 let drops = &dev.private().drops;
                 let (counter, reason) = match why {
-                    NoHeader::TooShort => (&drops.too_short, DropReason::HeaderTruncated),
-                    NoHeader::NoMemory => (&drops.no_memory, DropReason::NoMemory),
+                    NoHeader::TooShort => (&drops.too_short, drop_reason!(HDR_TRUNC)),
+                    NoHeader::NoMemory => (&drops.no_memory, drop_reason!(NOMEM)),
                 };
                 counter.count();
                 dev.tx_dropped();
-                skb.drop_reason(reason);
+                skb.drop(reason);
             }
         }
     }

@@ -23,6 +23,7 @@
 #include <net/addrconf.h>
 #include <net/dropreason-core.h>
 #include <net/gso.h>
+#include <net/ip.h>
 #include <net/ip6_fib.h>
 #include <net/l3mdev.h>
 #include <net/net_namespace.h>

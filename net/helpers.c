@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Static inline functions and macros that Rust cannot call. As in the kernel's
- * rust/helpers/: one wrapper each, named rust_helper_<function>. Logic is only
- * where it says why.
+ * rust/helpers/: one wrapper each, named rust_helper_<function>.
  */
 
 #include <linux/bottom_half.h>
 #include <linux/etherdevice.h>
 #include <linux/icmpv6.h>
+#include <linux/irqflags.h>
 #include <linux/kconfig.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -53,23 +53,24 @@ __rust_helper bool rust_helper_skb_dst_force(struct sk_buff *skb)
 	return skb_dst_force(skb);
 }
 
-/*
- * eth_type_trans() of net/ethernet/eth.c for what nearly all frames are, from
- * the same inlines; it is not inline itself. The others go to the original.
- */
-__rust_helper __be16 rust_helper_eth_type_trans(struct sk_buff *skb, struct net_device *dev)
+__rust_helper void rust_helper_skb_dst_drop(struct sk_buff *skb)
 {
-	const struct ethhdr *eth = (const struct ethhdr *)skb->data;
-	__be16 protocol = eth->h_proto;
+	skb_dst_drop(skb);
+}
 
-	if (unlikely(!eth_proto_is_802_3(protocol) || netdev_uses_dsa(dev)))
-		return eth_type_trans(skb, dev);
-
-	skb->dev = dev;
+__rust_helper void rust_helper_skb_reset_mac_header(struct sk_buff *skb)
+{
 	skb_reset_mac_header(skb);
-	eth_skb_pull_mac(skb);
+}
+
+__rust_helper void rust_helper_eth_skb_pkt_type(struct sk_buff *skb, const struct net_device *dev)
+{
 	eth_skb_pkt_type(skb, dev);
-	return protocol;
+}
+
+__rust_helper bool rust_helper_netdev_uses_dsa(const struct net_device *dev)
+{
+	return netdev_uses_dsa(dev);
 }
 
 __rust_helper void rust_helper_eth_hw_addr_random(struct net_device *dev)
@@ -175,14 +176,9 @@ __rust_helper int rust_helper_skb_network_offset(const struct sk_buff *skb)
 	return skb_network_offset(skb);
 }
 
-__rust_helper bool rust_helper_skb_ignore_df(const struct sk_buff *skb)
+__rust_helper struct iphdr *rust_helper_ip_hdr(const struct sk_buff *skb)
 {
-	return skb->ignore_df;
-}
-
-__rust_helper bool rust_helper_ip_hdr_df(const struct sk_buff *skb)
-{
-	return ip_hdr(skb)->frag_off & htons(IP_DF);
+	return ip_hdr(skb);
 }
 
 __rust_helper bool rust_helper_skb_is_gso(const struct sk_buff *skb)
@@ -215,15 +211,10 @@ __rust_helper void rust_helper_dst_metric_set(struct dst_entry *dst, int metric,
 	dst_metric_set(dst, metric, value);
 }
 
-__rust_helper __be32 rust_helper_ip_hdr_daddr(const struct sk_buff *skb)
+__rust_helper struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr, __be32 saddr,
+							 dscp_t dscp, int oif, __u8 scope)
 {
-	return ip_hdr(skb)->daddr;
-}
-
-/* From no particular address or device, with no particular service. */
-__rust_helper struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr)
-{
-	return ip_route_output(net, daddr, 0, 0, 0, RT_SCOPE_UNIVERSE);
+	return ip_route_output(net, daddr, saddr, dscp, oif, scope);
 }
 
 __rust_helper void rust_helper_ip_rt_put(struct rtable *rt)
@@ -250,5 +241,15 @@ __rust_helper void rust_helper_local_bh_disable(void)
 __rust_helper void rust_helper_local_bh_enable(void)
 {
 	local_bh_enable();
+}
+
+__rust_helper void rust_helper_local_irq_disable(void)
+{
+	local_irq_disable();
+}
+
+__rust_helper void rust_helper_local_irq_enable(void)
+{
+	local_irq_enable();
 }
 #endif

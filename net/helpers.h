@@ -6,8 +6,10 @@
 #include <linux/kconfig.h>
 #include <linux/lockdep_types.h>
 #include <linux/types.h>
+#include <net/inet_dscp.h>
 
 struct dst_entry;
+struct iphdr;
 struct net;
 struct net_device;
 struct rtable;
@@ -26,8 +28,11 @@ struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb);
 void rust_helper_skb_clear_tstamp(struct sk_buff *skb);
 void rust_helper_skb_orphan(struct sk_buff *skb);
 bool rust_helper_skb_dst_force(struct sk_buff *skb);
-__be16 rust_helper_eth_type_trans(struct sk_buff *skb, struct net_device *dev);
 void rust_helper_eth_hw_addr_random(struct net_device *dev);
+void rust_helper_skb_dst_drop(struct sk_buff *skb);
+void rust_helper_skb_reset_mac_header(struct sk_buff *skb);
+void rust_helper_eth_skb_pkt_type(struct sk_buff *skb, const struct net_device *dev);
+bool rust_helper_netdev_uses_dsa(const struct net_device *dev);
 bool rust_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void rust_helper_dev_lstats_add(struct net_device *dev, unsigned int len);
 void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
@@ -45,16 +50,15 @@ int rust_helper_rt_genid_ipv6(const struct net *net);
 void rust_helper_rt_genid_bump_all(struct net *net);
 struct dst_entry *rust_helper_skb_dst(const struct sk_buff *skb);
 int rust_helper_skb_network_offset(const struct sk_buff *skb);
-bool rust_helper_skb_ignore_df(const struct sk_buff *skb);
-bool rust_helper_ip_hdr_df(const struct sk_buff *skb);
+struct iphdr *rust_helper_ip_hdr(const struct sk_buff *skb);
 bool rust_helper_skb_is_gso(const struct sk_buff *skb);
 void rust_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu);
 u32 rust_helper_dst_mtu(const struct dst_entry *dst);
 u32 rust_helper_dst_metric_raw(const struct dst_entry *dst, int metric);
 bool rust_helper_dst_metrics_read_only(const struct dst_entry *dst);
 void rust_helper_dst_metric_set(struct dst_entry *dst, int metric, u32 value);
-__be32 rust_helper_ip_hdr_daddr(const struct sk_buff *skb);
-struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr);
+struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr, __be32 saddr,
+					   dscp_t dscp, int oif, __u8 scope);
 void rust_helper_ip_rt_put(struct rtable *rt);
 void rust_helper_icmp_ndo_send(struct sk_buff *skb, int type, int code, __be32 info);
 void rust_helper_icmpv6_ndo_send(struct sk_buff *skb, u8 type, u8 code, u32 info);
@@ -65,6 +69,8 @@ void nf_queue_nf_hook_drop(struct net *net);
 #if IS_BUILTIN(CONFIG_KUNIT)
 void rust_helper_local_bh_disable(void);
 void rust_helper_local_bh_enable(void);
+void rust_helper_local_irq_disable(void);
+void rust_helper_local_irq_enable(void);
 #endif
 
 #endif /* RUST_LO_NET_HELPERS_H */

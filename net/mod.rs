@@ -12,7 +12,7 @@
 //!   [`device::Registering`], a registered one a [`device::Device`]. What is only legal before
 //!   registration exists only on [`setup::Setup`].
 //! - A held lock or a context is a value: [`context::Rtnl`], [`context::XmitContext`].
-//! - A packet is owned ([`skbuff::SkBuff`]) or it is gone.
+//! - A packet is owned ([`skbuff::SkBuff`]) until it is handed on, consumed or dropped.
 //!
 //! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h).
@@ -70,7 +70,7 @@ pub mod prelude {
         },
         setup::Setup,
         skbuff::{
-            DropReason,
+            RxSkBuff,
             SkBuff, //
         },
         stats::{

@@ -116,15 +116,27 @@ mod private {
 ///
 /// As for [`Family::of_packet`].
 #[inline]
-unsafe fn dst_of(skb: *const bindings::sk_buff, family: u32) -> Option<*mut bindings::dst_entry> {
-    // SAFETY: By the function's safety requirement. The operations of a route are static.
-    unsafe {
-        let dst = bindings::skb_dst(skb);
-        if dst.is_null() || u32::from((*(*dst).ops).family) != family {
-            return None;
-        }
-        Some(dst)
+unsafe fn dst_of(skb: *const bindings::sk_buff, wanted: u32) -> Option<*mut bindings::dst_entry> {
+    // SAFETY: By the function's safety requirement.
+    let dst = unsafe { bindings::skb_dst(skb) };
+    // SAFETY: As above.
+    if dst.is_null() || u32::from(unsafe { family(dst) }) != wanted {
+        return None;
     }
+    Some(dst)
+}
+
+/// Of which family a `dst_entry` is.
+///
+/// # Safety
+///
+/// `dst` must be valid.
+#[inline]
+pub(super) unsafe fn family(dst: *const bindings::dst_entry) -> c_ushort {
+    // SAFETY: By the function's safety requirement.
+    let ops = unsafe { (*dst).ops };
+    // SAFETY: The operations of a route are static.
+    unsafe { (*ops).family }
 }
 
 /// A route of IPv4.
@@ -205,7 +217,11 @@ impl Family for Ipv4 {
 
     unsafe fn destination4(skb: *const bindings::sk_buff) -> Option<u32> {
         // SAFETY: By the function's safety requirement.
-        Some(unsafe { bindings::ip_hdr_daddr(skb) })
+        let header = unsafe { bindings::ip_hdr(skb) };
+        // SAFETY: As above. It need not be aligned.
+        Some(unsafe {
+            (&raw const (*header).__bindgen_anon_1.__bindgen_anon_1.daddr).read_unaligned()
+        })
     }
 }
 
@@ -322,15 +338,16 @@ pub(super) fn owner_of<'rcu>(
     ns: &'rcu Namespace,
     rcu: &'rcu RcuRead,
 ) -> Option<&'rcu AnyDevice> {
+    const ANYWHERE: u8 = bindings::rt_scope_t_RT_SCOPE_UNIVERSE as u8;
+
+    // From no particular address or device, with no particular service.
     // SAFETY: The namespace is alive.
-    let rt = from_err_ptr(unsafe { bindings::ip_route_output(ns.as_raw(), address) }).ok()?;
+    let rt = unsafe { bindings::ip_route_output(ns.as_raw(), address, 0, 0, 0, ANYWHERE) };
+    let rt = from_err_ptr(rt).ok()?;
     // SAFETY: The route is ours until it is put.
-    let (local, index) = unsafe {
-        (
-            u32::from((*rt).rt_type) == bindings::RTN_LOCAL,
-            (*rt).rt_iif as u32,
-        )
-    };
+    let local = u32::from(unsafe { (*rt).rt_type }) == bindings::RTN_LOCAL;
+    // SAFETY: As above.
+    let index = unsafe { (*rt).rt_iif } as u32;
     // SAFETY: As above.
     unsafe { bindings::ip_rt_put(rt) };
     if local {

@@ -32,7 +32,9 @@ use kernel::prelude::*;
 
 /// An owned packet: `struct sk_buff` with the reference that its owner holds.
 ///
-/// Dropping it frees the packet (as a drop, seen by drop monitors). Handing it on consumes it.
+/// It ends by being handed on ([`RxSkBuff::netif_rx`]), by [`SkBuff::consume`] or by
+/// [`SkBuff::drop`]. One that may go out of scope otherwise does not build: modpost then says that
+/// `rust_build_error` is undefined.
 ///
 /// It cannot be kept: `skb->dev` holds no reference, and the device is certain to be there only
 /// for `'dev`, which is that of the callback that was given the packet.
@@ -42,23 +44,51 @@ use kernel::prelude::*;
 /// - `self.0` points to a valid `sk_buff`, of which this value owns one reference.
 /// - Nobody else writes to the `struct sk_buff` itself (its data may be shared).
 /// - `skb->dev` is null or a live device for `'dev`.
+/// - An RCU read-side critical section is open for `'dev`, or the packet holds a reference to its
+///   route.
+#[must_use = "a packet ends by netif_rx(), consume() or drop()"]
 #[repr(transparent)]
 pub struct SkBuff<'dev>(NonNull<bindings::sk_buff>, PhantomData<&'dev ()>);
 
-/// Why a packet was dropped, for drop monitors.
+/// Why a packet was dropped, for drop monitors. Made by [`drop_reason!`](crate::drop_reason).
 ///
 /// C counterpart: `enum skb_drop_reason`, `include/net/dropreason-core.h`.
+///
+/// # Invariants
+///
+/// One of that enumeration's reasons to drop a packet: neither `SKB_NOT_DROPPED_YET` nor
+/// `SKB_CONSUMED`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum DropReason {
-    /// Nothing in particular (`SKB_DROP_REASON_NOT_SPECIFIED`).
-    NotSpecified = bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED,
-    /// A header does not fit into the packet (`SKB_DROP_REASON_HDR_TRUNC`).
-    HeaderTruncated = bindings::skb_drop_reason_SKB_DROP_REASON_HDR_TRUNC,
-    /// There was no memory (`SKB_DROP_REASON_NOMEM`).
-    NoMemory = bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM,
-    /// It is longer than the MTU (`SKB_DROP_REASON_PKT_TOO_BIG`).
-    TooBig = bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG,
+#[repr(transparent)]
+pub struct DropReason(bindings::skb_drop_reason);
+
+impl DropReason {
+    /// For [`drop_reason!`](crate::drop_reason).
+    #[doc(hidden)]
+    pub const fn new(reason: u32) -> Self {
+        assert!(
+            reason > bindings::skb_drop_reason_SKB_CONSUMED
+                && reason < bindings::skb_drop_reason_SKB_DROP_REASON_MAX
+        );
+        // INVARIANT: Just checked.
+        Self(reason)
+    }
+}
+
+/// The [`DropReason`] that C calls `SKB_DROP_REASON_` and this name, whichever the kernel has.
+///
+/// ```ignore
+/// skb.drop(drop_reason!(HDR_TRUNC));
+/// ```
+#[macro_export]
+macro_rules! drop_reason {
+    ($name:ident) => {
+        const {
+            ::kernel::macros::paste!($crate::net::skbuff::DropReason::new(
+                $crate::net::bindings::[<skb_drop_reason_SKB_DROP_REASON_ $name>]
+            ))
+        }
+    };
 }
 
 /// Why a packet has no whole link-layer header that could be looked at.
@@ -91,6 +121,48 @@ impl<'dev> SkBuff<'dev> {
     #[inline]
     fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).0.as_ptr()
+    }
+
+    /// The fields that a copy of the packet has as well.
+    #[inline]
+    fn headers(&mut self) -> &mut bindings::sk_buff__bindgen_ty_4__bindgen_ty_2 {
+        // SAFETY: By the type's invariants the packet is ours, and the reference ends with the
+        // borrow of `self`.
+        let union = unsafe { &mut (*self.0.as_ptr()).__bindgen_anon_4 };
+        // SAFETY: All views of the union have these fields at the same place.
+        unsafe { union.headers.as_mut() }
+    }
+
+    /// Sets `skb->dev`.
+    ///
+    /// # Safety
+    ///
+    /// The device must be one as the type's invariants have it.
+    #[inline]
+    unsafe fn set_dev(&mut self, dev: &AnyDevice) {
+        // SAFETY: By the type's invariants the packet is ours; which view of the union is in use is
+        // said by who has it, and a packet on its way through a device is of this one.
+        unsafe {
+            (*self.0.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = dev.as_raw()
+        };
+    }
+
+    /// The packet's route (or what passes for one), or null. It is there for `'dev`.
+    #[inline]
+    fn dst(&self) -> *mut bindings::dst_entry {
+        // SAFETY: By the type's invariants, the pointer is valid and RCU open, if need be.
+        unsafe { bindings::skb_dst(self.0.as_ptr()) }
+    }
+
+    /// Whether `len` bytes are in the linear part, or can be brought there.
+    #[inline]
+    fn may_pull(&mut self, len: u32) -> bool {
+        // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
+        unsafe { bindings::pskb_may_pull(self.0.as_ptr(), len) }
     }
 
     /// Reports a software transmit timestamp to the sender's socket, if it asked for one.
@@ -135,18 +207,6 @@ impl<'dev> SkBuff<'dev> {
         unsafe { bindings::skb_orphan(self.0.as_ptr()) };
     }
 
-    /// Makes the packet hold a reference to its route, so that both may outlive the RCU section.
-    ///
-    /// A route that is being freed is dropped from the packet instead.
-    ///
-    /// C counterpart: `skb_dst_force()`, `include/net/dst.h`.
-    #[inline]
-    pub fn dst_force(&mut self, _rcu: &RcuRead) {
-        // SAFETY: As in `orphan`; a route without a reference is kept alive by the RCU
-        // section that `_rcu` stands for.
-        unsafe { bindings::skb_dst_force(self.0.as_ptr()) };
-    }
-
     /// Length in bytes, with the link-layer header.
     #[inline]
     #[expect(clippy::len_without_is_empty)]
@@ -155,37 +215,54 @@ impl<'dev> SkBuff<'dev> {
         unsafe { (*self.0.as_ptr()).len }
     }
 
+    /// How far from the beginning the network header is.
+    #[inline]
+    fn network_offset(&self) -> u32 {
+        // SAFETY: By the type's invariants, the pointer is valid.
+        unsafe { bindings::skb_network_offset(self.0.as_ptr()) as u32 }
+    }
+
     /// Whether the packet came by a route of another device, with the MTU of that one, and is too
     /// long for `mtu`: of IPv6, or of IPv4 and not to be fragmented. If it is still to be segmented
     /// it is the segments that count.
     pub fn exceeds(&mut self, mtu: u32, dev: &AnyDevice, _rcu: &RcuRead) -> bool {
         let skb = self.0.as_ptr();
-        // SAFETY: By the type's invariants the packet is ours, and its route there inside RCU. The
-        // header is looked at once it is known to be in the linear part.
-        unsafe {
-            let dst = bindings::skb_dst(skb);
-            if dst.is_null() || (*dst).__bindgen_anon_1.dev == dev.as_raw() {
-                return false;
-            }
-            let header = bindings::skb_network_offset(skb) as u32;
-            let too_long = if bindings::skb_is_gso(skb) {
-                !bindings::skb_gso_validate_network_len(skb, mtu)
-            } else {
-                (*skb).len.saturating_sub(header) > mtu
-            };
-            if !too_long || bindings::skb_ignore_df(skb) {
-                return false;
-            }
-            match u32::from((*(*dst).ops).family) {
-                bindings::AF_INET => {
-                    bindings::pskb_may_pull(skb, header + bindings::IPV4_HLEN)
-                        && bindings::ip_hdr_df(skb)
-                }
-                // Below that it has no IPv6.
-                bindings::AF_INET6 => mtu >= bindings::IPV6_MIN_MTU,
-                _ => false,
-            }
+        let dst = self.dst();
+        // SAFETY: What the packet has for a route is there inside RCU.
+        if dst.is_null() || unsafe { (*dst).__bindgen_anon_1.dev } == dev.as_raw() {
+            return false;
         }
+        // SAFETY: By the type's invariants, the pointer is valid.
+        let too_long = if unsafe { bindings::skb_is_gso(skb) } {
+            // SAFETY: As above.
+            !unsafe { bindings::skb_gso_validate_network_len(skb, mtu) }
+        } else {
+            self.len().saturating_sub(self.network_offset()) > mtu
+        };
+        if !too_long || self.headers().ignore_df() != 0 {
+            return false;
+        }
+        // SAFETY: As above.
+        match u32::from(unsafe { route::family(dst) }) {
+            bindings::AF_INET => self.has_df(),
+            // Below that it has no IPv6.
+            bindings::AF_INET6 => mtu >= bindings::IPV6_MIN_MTU,
+            _ => false,
+        }
+    }
+
+    /// Whether the packet, of IPv4, is not to be fragmented.
+    fn has_df(&mut self) -> bool {
+        const DF: u16 = (bindings::IP_DF as u16).to_be();
+
+        if !self.may_pull(self.network_offset().saturating_add(bindings::IPV4_HLEN)) {
+            return false;
+        }
+        // SAFETY: By the type's invariants, the pointer is valid.
+        let header = unsafe { bindings::ip_hdr(self.0.as_ptr()) };
+        // SAFETY: It is in the linear part by now, perhaps not aligned.
+        let frag_off = unsafe { (&raw const (*header).frag_off).read_unaligned() };
+        frag_off & DF != 0
     }
 
     /// Drops the packet, and tells its sender by an ICMP error which MTU is to be had.
@@ -194,83 +271,161 @@ impl<'dev> SkBuff<'dev> {
     /// `net/ipv4/ip_vti.c`.
     pub fn drop_too_big(self, mtu: u32, _rcu: &RcuRead) {
         let skb = self.0.as_ptr();
-        // SAFETY: By the type's invariants, and as in `exceeds`. The functions look at the header
-        // themselves, and leave the packet alone.
-        unsafe {
-            let dst = bindings::skb_dst(skb);
-            if !dst.is_null() {
-                match u32::from((*(*dst).ops).family) {
-                    bindings::AF_INET => bindings::icmp_ndo_send(
+        let dst = self.dst();
+        if !dst.is_null() {
+            // SAFETY: What the packet has for a route is there inside RCU.
+            match u32::from(unsafe { route::family(dst) }) {
+                // SAFETY: By the type's invariants. The function looks at the header itself, and
+                // leaves the packet alone. What comes in a hard interrupt has no route, see
+                // `XmitContext`.
+                bindings::AF_INET => unsafe {
+                    bindings::icmp_ndo_send(
                         skb,
                         bindings::ICMP_DEST_UNREACH as c_int,
                         bindings::ICMP_FRAG_NEEDED as c_int,
                         mtu.to_be(),
-                    ),
-                    bindings::AF_INET6 => {
-                        bindings::icmpv6_ndo_send(skb, bindings::ICMPV6_PKT_TOOBIG as u8, 0, mtu);
-                    }
-                    _ => {}
-                }
+                    )
+                },
+                // SAFETY: As above.
+                bindings::AF_INET6 => unsafe {
+                    bindings::icmpv6_ndo_send(skb, bindings::ICMPV6_PKT_TOOBIG as u8, 0, mtu)
+                },
+                _ => {}
             }
         }
-        self.drop_reason(DropReason::TooBig);
+        self.drop(crate::drop_reason!(PKT_TOO_BIG));
     }
 
     /// Makes a packet that was sent with an Ethernet header one that `dev` has received.
     ///
-    /// Takes the header off, and sets device, protocol and packet type. A packet without a whole
-    /// header comes back as it was, with the reason: `eth_type_trans()` itself would read past its
-    /// end or run into the `BUG_ON()` of `__skb_pull()`.
+    /// Takes the header off, and sets device, protocol and packet type. The packet holds a
+    /// reference to its route from now on; one that is not for its protocol is taken off. A packet
+    /// without a whole header comes back as it was, with the reason: `eth_type_trans()` itself would
+    /// read past its end or run into the `BUG_ON()` of `__skb_pull()`.
     ///
-    /// C counterpart: `eth_type_trans()`, `net/ethernet/eth.c`.
+    /// C counterpart: `skb_dst_force()`, `include/net/dst.h`; `eth_type_trans()`,
+    /// `net/ethernet/eth.c`.
     #[inline]
     pub fn eth_type_trans<'to, T: Operations<LinkType: EthernetHeader>>(
-        self,
+        mut self,
         dev: &'to Device<T>,
     ) -> Result<RxSkBuff<'to>, (Self, NoHeader)> {
-        let skb = self.0.as_ptr();
-
-        // SAFETY: By the type's invariants, the pointer is valid and the packet ours.
-        if unlikely(!unsafe { bindings::pskb_may_pull(skb, bindings::ETH_HLEN) }) {
-            // SAFETY: As above.
-            let why = if unsafe { (*skb).len } < bindings::ETH_HLEN {
+        if unlikely(!self.may_pull(bindings::ETH_HLEN)) {
+            let why = if self.len() < bindings::ETH_HLEN {
                 NoHeader::TooShort
             } else {
                 NoHeader::NoMemory
             };
             return Err((self, why));
         }
-        // SAFETY: As above; the linear part holds a whole header, and `dev` is a live device.
-        let protocol = unsafe { bindings::eth_type_trans(skb, dev.as_raw()) };
-        // SAFETY: As above; all views of the union have the protocol at the same place.
-        unsafe { (*skb).__bindgen_anon_4.headers.as_mut().protocol = protocol };
-        // INVARIANT: `eth_type_trans()` set `skb->dev` to `dev`, which lives for `'to`, and the
-        // MAC header; the protocol was set here. Only `Operations::start_xmit` is given a packet,
-        // so bottom halves are disabled, which unregistration waits for before it flushes.
+        // SAFETY: By the type's invariants the packet is ours, and a route without a reference
+        // there inside RCU. If it is being freed the packet gets none.
+        unsafe { bindings::skb_dst_force(self.0.as_ptr()) };
+        // SAFETY: The linear part holds a whole header; `dev` lives for `'to`.
+        let protocol = unsafe { self.pull_ethernet_header(dev) };
+        self.headers().protocol = protocol;
+        self.drop_foreign_dst(protocol);
+        // INVARIANT: The packet is of `dev` now, which lives for `'to`, with protocol and MAC
+        // header, and holds its route, which is for the protocol. Only `Operations::start_xmit` is
+        // given a packet; unregistration waits for those who are in it before it flushes.
         Ok(RxSkBuff(SkBuff(ManuallyDrop::new(self).0, PhantomData)))
     }
 
-    /// Frees the packet as dropped for `reason`. Any context but hard interrupt.
+    /// `eth_type_trans()`: for what nearly all frames are made of its inlines, as it is not inline
+    /// itself.
     ///
-    /// C counterpart: `kfree_skb_reason()`.
-    pub fn drop_reason(self, reason: DropReason) {
+    /// # Safety
+    ///
+    /// The linear part must hold a whole header, and `dev` live as the type's invariants have it.
+    #[inline]
+    unsafe fn pull_ethernet_header(&mut self, dev: &AnyDevice) -> bindings::__be16 {
+        const PROTOCOL: usize = core::mem::offset_of!(bindings::ethhdr, h_proto);
+
+        let skb = self.0.as_ptr();
+        // SAFETY: By the type's invariants, the pointer is valid.
+        let data = unsafe { (*skb).data };
+        // SAFETY: The header is there, by the function's safety requirement; perhaps not aligned.
+        let protocol: u16 = unsafe { data.add(PROTOCOL).cast::<u16>().read_unaligned() };
+        // SAFETY: `dev` is alive.
+        let dsa = unsafe { bindings::netdev_uses_dsa(dev.as_raw()) };
+        if unlikely(u32::from(u16::from_be(protocol)) < bindings::ETH_P_802_3_MIN || dsa) {
+            // SAFETY: By the function's safety requirement.
+            return unsafe { bindings::eth_type_trans(skb, dev.as_raw()) };
+        }
+        // SAFETY: By the function's safety requirement.
+        unsafe { self.set_dev(dev) };
+        // SAFETY: The packet is ours.
+        unsafe { bindings::skb_reset_mac_header(skb) };
+        // `__skb_pull()`; the packet is longer, as the header is in the linear part.
+        let len = self.len().wrapping_sub(bindings::ETH_HLEN);
+        // SAFETY: As above.
+        unsafe { (*skb).len = len };
+        // SAFETY: As above.
+        unsafe { (*skb).data = data.add(bindings::ETH_HLEN as usize) };
+        // SAFETY: As above; the MAC header is set, and `dev` has an address of Ethernet's length,
+        // or room for one.
+        unsafe { bindings::eth_skb_pkt_type(skb, dev.as_raw()) };
+        protocol
+    }
+
+    /// Takes the route off unless it is one for `protocol`.
+    ///
+    /// The input of one family would be handed the packets of another by it. What the protocol is
+    /// comes from the frame, which may be made by anybody (packet sockets, tc). Metadata of tunnels
+    /// are no route, and known as such by input (`skb_valid_dst()`).
+    #[inline]
+    fn drop_foreign_dst(&mut self, protocol: bindings::__be16) {
+        const IPV4: u16 = (bindings::ETH_P_IP as u16).to_be();
+        const IPV6: u16 = (bindings::ETH_P_IPV6 as u16).to_be();
+
+        let dst = self.dst();
+        if dst.is_null() {
+            return;
+        }
+        // SAFETY: The packet holds it.
+        let family = u32::from(unsafe { route::family(dst) });
+        if protocol == IPV4 && family == bindings::AF_INET
+            || protocol == IPV6 && family == bindings::AF_INET6
+        {
+            return;
+        }
+        cold();
+        // SAFETY: As above.
+        if u32::from(unsafe { (*dst).flags }) & bindings::DST_METADATA == 0 {
+            // SAFETY: By the type's invariants the packet is ours.
+            unsafe { bindings::skb_dst_drop(self.0.as_ptr()) };
+        }
+    }
+
+    /// Frees the packet as one that has got where it was to get. Any context.
+    ///
+    /// C counterpart: `dev_consume_skb_any()`, `include/linux/netdevice.h`.
+    #[inline]
+    pub fn consume(self) {
         // SAFETY: The reference that this value owned is given up here.
         unsafe {
-            bindings::sk_skb_reason_drop(core::ptr::null(), self.into_raw(), reason as u32);
-        }
+            bindings::dev_kfree_skb_any_reason(
+                self.into_raw(),
+                bindings::skb_drop_reason_SKB_CONSUMED,
+            )
+        };
+    }
+
+    /// Frees the packet as dropped for `reason`. Any context.
+    ///
+    /// C counterpart: `dev_kfree_skb_any_reason()`, `net/core/dev.c`.
+    #[inline]
+    pub fn drop(self, reason: DropReason) {
+        // SAFETY: The reference that this value owned is given up here.
+        unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
     }
 }
 
 impl Drop for SkBuff<'_> {
+    // Inline, so that there is code for it only where a packet may go out of scope.
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: The reference that this value owns is given up here.
-        unsafe {
-            bindings::sk_skb_reason_drop(
-                core::ptr::null(),
-                self.0.as_ptr(),
-                DropReason::NotSpecified as u32,
-            );
-        }
+        build_error!("a packet ends by netif_rx(), consume() or drop()");
     }
 }
 
@@ -279,8 +434,10 @@ impl Drop for SkBuff<'_> {
 /// # Invariants
 ///
 /// For `'dev`, `skb->dev` is a registered device whose unregistration has not come to the flush of
-/// the receive backlogs (`flush_all_backlogs()`, `net/core/dev.c`); `skb->protocol` and the MAC
-/// header are set.
+/// the receive backlogs (`flush_all_backlogs()`, `net/core/dev.c`). `skb->protocol` and the MAC
+/// header are set. The packet holds a reference to its route, if it has one, which is of the family
+/// of its protocol.
+#[must_use = "a packet ends by netif_rx(), consume() or drop()"]
 #[repr(transparent)]
 pub struct RxSkBuff<'dev>(SkBuff<'dev>);
 
@@ -294,16 +451,14 @@ impl<'dev> RxSkBuff<'dev> {
     /// header: that is the one of the route's device.
     #[inline]
     pub fn accept_by_route(&mut self, _rcu: &RcuRead) {
-        let skb = self.0 .0.as_ptr();
-        // SAFETY: By the invariants of `SkBuff` the packet is ours, and its route there inside RCU;
-        // all views of the union have the type at the same place.
-        unsafe {
-            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
-            if unlikely(u32::from(headers.pkt_type()) == bindings::PACKET_OTHERHOST)
-                && (route::Ipv4::of_packet(skb).is_some_and(Route::is_local)
-                    || route::Ipv6::of_packet(skb).is_some_and(Route::is_local))
-            {
-                headers.set_pkt_type(bindings::PACKET_HOST as u8);
+        if unlikely(u32::from(self.0.headers().pkt_type()) == bindings::PACKET_OTHERHOST) {
+            let skb = self.0 .0.as_ptr();
+            // SAFETY: By the type's invariants the packet is ours and holds its route.
+            let ipv4 = unsafe { route::Ipv4::of_packet(skb) };
+            // SAFETY: As above.
+            let ipv6 = unsafe { route::Ipv6::of_packet(skb) };
+            if ipv4.is_some_and(Route::is_local) || ipv6.is_some_and(Route::is_local) {
+                self.0.headers().set_pkt_type(bindings::PACKET_HOST as u8);
             }
         }
     }
@@ -313,25 +468,20 @@ impl<'dev> RxSkBuff<'dev> {
     ///
     /// C counterpart: what `vrf_local_xmit()` (`drivers/net/vrf.c`) does.
     #[inline]
-    pub fn to_l3_master<'to>(self, master: &'to AnyDevice, _rcu: &'to RcuRead) -> RxSkBuff<'to>
+    pub fn to_l3_master<'to>(mut self, master: &'to AnyDevice, _rcu: &'to RcuRead) -> RxSkBuff<'to>
     where
         'dev: 'to,
     {
-        let skb = self.0 .0.as_ptr();
-        // SAFETY: As in `accept_by_route`.
-        unsafe {
-            let dst = bindings::skb_dst(skb);
-            if dst.is_null() || (*dst).__bindgen_anon_1.dev != master.as_raw() {
-                return self;
-            }
-            (*skb)
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = master.as_raw();
-            let headers = (*skb).__bindgen_anon_4.headers.as_mut();
-            headers.set_pkt_type(bindings::PACKET_LOOPBACK as u8);
+        let dst = self.0.dst();
+        // SAFETY: By the type's invariants the packet holds its route.
+        if dst.is_null() || unsafe { (*dst).__bindgen_anon_1.dev } != master.as_raw() {
+            return self;
         }
+        // SAFETY: The master is alive inside RCU.
+        unsafe { self.0.set_dev(master) };
+        self.0
+            .headers()
+            .set_pkt_type(bindings::PACKET_LOOPBACK as u8);
         // INVARIANT: The master is alive inside RCU, and if it is being unregistered it is down,
         // which the backlog looks at (`enqueue_to_backlog()`, `net/core/dev.c`).
         RxSkBuff(SkBuff(ManuallyDrop::new(self).0 .0, PhantomData))
@@ -341,8 +491,19 @@ impl<'dev> RxSkBuff<'dev> {
     #[inline]
     #[expect(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
-        // SAFETY: By the invariants of `SkBuff`, the pointer is valid.
-        unsafe { (*self.0 .0.as_ptr()).len }
+        self.0.len()
+    }
+
+    /// [`SkBuff::consume`].
+    #[inline]
+    pub fn consume(self) {
+        self.0.consume();
+    }
+
+    /// [`SkBuff::drop`].
+    #[inline]
+    pub fn drop(self, reason: DropReason) {
+        self.0.drop(reason);
     }
 
     /// Queues the packet to the backlog of this CPU, to be received from there.
@@ -351,7 +512,10 @@ impl<'dev> RxSkBuff<'dev> {
     #[inline]
     pub fn netif_rx(self, _bh: &BhDisabled) -> Result<(), Dropped> {
         // SAFETY: By the type's invariants the packet is one that may be received. Its reference
-        // is given up, whatever comes back. `_bh` stands for the context that is asked for.
+        // is given up, whatever comes back. `_bh` stands for the context that is asked for, but
+        // for netpoll in process context: then interrupts are off, which keeps everybody else from
+        // this CPU's backlog as well. (Lockdep objects there, as it does with `lo`. With bottom
+        // halves disabled around it nobody would wake ksoftirqd to serve the backlog.)
         match unsafe { bindings::__netif_rx(self.0.into_raw()) } as u32 {
             bindings::NET_RX_SUCCESS => Ok(()),
             _ => {

@@ -32,9 +32,12 @@ impl device::Operations for Echo {
     }
     fn start_xmit<'a>(dev: &'a Device<Self>, mut skb: SkBuff<'a>, ctx: &XmitContext) {
         skb.orphan();
-        skb.dst_force(ctx.rcu());
-        let Ok(skb) = skb.eth_type_trans(dev) else {
-            return dev.tx_dropped(); // and the packet is freed
+        let skb = match skb.eth_type_trans(dev) {
+            Ok(skb) => skb,
+            Err((skb, _)) => {
+                dev.tx_dropped();
+                return skb.drop(drop_reason!(HDR_TRUNC));
+            }
         };
         let len = skb.len();
         if skb.netif_rx(ctx.bh()).is_ok() {

@@ -86,7 +86,9 @@ impl device::Operations for Every {
         Ok(42)
     }
 
-    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff<'_>, _ctx: &XmitContext) {}
+    fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
+        skb.consume();
+    }
 }
 
 /// The switches that are on.

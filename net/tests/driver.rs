@@ -8,8 +8,9 @@ use super::{
         freed_after_a_while,
         in_xmit,
         packet,
-        FREED,
-        SKB_DST_NOREF, //
+        packet_of,
+        TestRoute,
+        FREED, //
     },
 };
 use crate::{
@@ -121,25 +122,16 @@ mod tests {
     /// In the backlog a packet has no owner, no stamp, and a route that it holds.
     #[test]
     fn on_its_way() -> Result {
-        // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
-        let route: bindings::dst_entry = unsafe { core::mem::zeroed() };
-        let mut route = KBox::new(route, GFP_KERNEL)?;
-        // SAFETY: Zero is a valid value: a route of no family.
-        let mut ops: bindings::dst_ops = unsafe { core::mem::zeroed() };
-        route.ops = &raw mut ops;
-        let route = &raw mut *route;
-        // SAFETY: The route lives until the end of this function.
-        let references = || unsafe { (*route).__rcuref.refcnt.counter };
+        let route = TestRoute::new(bindings::AF_INET)?;
         let rtnl = Rtnl::lock();
         let own = Own::new(&rtnl)?;
-        let skb = packet(20)?;
-        // SAFETY: The packet is ours.
-        unsafe {
-            (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst = route as usize | SKB_DST_NOREF;
-            (*skb).__bindgen_anon_2.tstamp = 12345;
-        }
+        let skb = packet_of(bindings::ETH_P_IP)?;
+        // SAFETY: The packet is ours, and gone before the route is.
+        unsafe { route.lend(skb) };
+        // SAFETY: As above.
+        unsafe { (*skb).__bindgen_anon_2.tstamp = 12345 };
         own.xmit(skb, || {
-            check!(references(), 1);
+            check!(route.references(), 1);
             // SAFETY: The backlog of this CPU is not worked off while bottom halves are disabled.
             let (held, stamp) = unsafe {
                 (
@@ -147,13 +139,13 @@ mod tests {
                     (*skb).__bindgen_anon_2.tstamp,
                 )
             };
-            check!(held, route as usize);
+            check!(held, route.as_refdst());
             check!(stamp != 12345);
             check!(FREED.load(Relaxed), 1);
             Ok(())
         })?;
         check!(freed_after_a_while(), 1);
-        check!(references(), 0);
+        check!(route.references(), 0);
         let stats = own.stats();
         check!((stats.tx_packets, stats.tx_bytes), (1, 6));
         check!((stats.rx_packets, stats.rx_bytes), (1, 6));

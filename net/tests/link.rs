@@ -60,7 +60,9 @@ impl device::Operations for Twin {
         Ok(())
     }
 
-    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff<'_>, _ctx: &XmitContext) {}
+    fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
+        skb.consume();
+    }
 }
 
 #[vtable]

@@ -152,7 +152,9 @@ impl device::Operations for Hooked {
         Ok(())
     }
 
-    fn start_xmit(_dev: &Device<Self>, _skb: SkBuff<'_>, _ctx: &XmitContext) {}
+    fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
+        skb.consume();
+    }
 }
 
 #[vtable]
@@ -218,7 +220,7 @@ fn pass(
             .__bindgen_anon_1
             .dev;
         (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst = 0;
-        drop(SkBuff::from_raw(skb));
+        SkBuff::from_raw(skb).consume();
         Ok((verdict, dev))
     }
 }

@@ -2,6 +2,7 @@
 
 //! A driver that keeps a log of what is done with it, and fails where it is told to.
 
+use crate::drop_reason;
 use crate::net::{
     bindings,
     context::{
@@ -69,7 +70,7 @@ pub(super) fn begin(fail: Option<Step>) {
     LOOPS.store(0, Relaxed);
 }
 
-/// Lets a device receive what it sends, from now on. Else it drops it.
+/// Lets a device receive what it sends, from now on. Else it consumes it.
 pub(super) fn loop_back() {
     LOOPS.store(1, Relaxed);
 }
@@ -216,13 +217,16 @@ impl device::Operations for Probe {
 
     fn start_xmit<'dev>(dev: &'dev Device<Self>, skb: SkBuff<'dev>, ctx: &XmitContext) {
         if LOOPS.load(Relaxed) == 0 {
-            return;
+            return skb.consume();
         }
-        if let Ok(skb) = skb.eth_type_trans(dev) {
-            let len = skb.len();
-            if skb.netif_rx(ctx.bh()).is_ok() {
-                dev.lstats_add(len, ctx.bh());
+        match skb.eth_type_trans(dev) {
+            Ok(skb) => {
+                let len = skb.len();
+                if skb.netif_rx(ctx.bh()).is_ok() {
+                    dev.lstats_add(len, ctx.bh());
+                }
             }
+            Err((skb, _)) => skb.drop(drop_reason!(HDR_TRUNC)),
         }
     }
 

@@ -9,14 +9,15 @@ use super::{
         Probe, //
     },
 };
+use crate::drop_reason;
 use crate::net::{
     bindings,
     context::XmitContext,
     device::Device,
     skbuff::{
-        DropReason,
         Dropped,
         NoHeader,
+        RxSkBuff,
         SkBuff, //
     },
 };
@@ -71,7 +72,67 @@ pub(super) fn packet(len: usize) -> Result<*mut bindings::sk_buff> {
     Ok(skb)
 }
 
-/// The same, owned.
+/// A packet of 20 bytes, of this protocol by its header.
+pub(super) fn packet_of(protocol: u32) -> Result<*mut bindings::sk_buff> {
+    let skb = packet(20)?;
+    // SAFETY: The packet is ours, and its data are as long.
+    unsafe {
+        let bytes = (*skb).data.add(12).cast::<[u8; 2]>();
+        bytes.write((protocol as u16).to_be_bytes());
+    }
+    Ok(skb)
+}
+
+/// A route that leads nowhere.
+pub(super) struct TestRoute {
+    route: KBox<bindings::rtable>,
+    _ops: KBox<bindings::dst_ops>,
+}
+
+impl TestRoute {
+    pub(super) fn new(family: u32) -> Result<Self> {
+        Self::with_flags(family, 0)
+    }
+
+    fn with_flags(family: u32, flags: u16) -> Result<Self> {
+        // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
+        let route: bindings::rtable = unsafe { core::mem::zeroed() };
+        let mut route = KBox::new(route, GFP_KERNEL)?;
+        // SAFETY: Zero is a valid value.
+        let ops: bindings::dst_ops = unsafe { core::mem::zeroed() };
+        let mut ops = KBox::new(ops, GFP_KERNEL)?;
+        ops.family = family as u16;
+        route.dst.ops = &raw mut *ops;
+        route.dst.flags = flags;
+        Ok(Self { route, _ops: ops })
+    }
+
+    /// Gives it to a packet, which has no reference to it then.
+    ///
+    /// # Safety
+    ///
+    /// The packet must be the caller's, and have gone, or lost it, before `self` is.
+    pub(super) unsafe fn lend(&self, skb: *mut bindings::sk_buff) {
+        // SAFETY: By the function's safety requirement.
+        unsafe {
+            (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst = self.as_refdst() | SKB_DST_NOREF
+        };
+    }
+
+    /// What a packet with a reference to it has in `_skb_refdst`.
+    pub(super) fn as_refdst(&self) -> usize {
+        &raw const *self.route as usize
+    }
+
+    /// How many there are beyond the first.
+    pub(super) fn references(&self) -> i32 {
+        let counter = &raw const self.route.dst.__rcuref.refcnt.counter;
+        // SAFETY: A part of `self`. Volatile, as others count meanwhile.
+        unsafe { counter.read_volatile() }
+    }
+}
+
+/// The same as [`packet`], owned.
 fn owned(len: usize) -> Result<SkBuff<'static>> {
     let skb = packet(len)?;
     // SAFETY: Nobody else has it.
@@ -101,6 +162,35 @@ pub(super) fn freed_after_a_while() -> u32 {
     FREED.load(Relaxed)
 }
 
+/// Makes a packet one that `dev` has received, lets `look` see it, and consumes it.
+fn receive<R>(
+    raw: *mut bindings::sk_buff,
+    dev: &Device<Probe>,
+    look: impl FnOnce(&RxSkBuff<'_>) -> R,
+) -> Result<R> {
+    let _rcu = rcu::read_lock();
+    // SAFETY: The packet is handed over, inside RCU.
+    match unsafe { SkBuff::from_raw(raw) }.eth_type_trans(dev) {
+        Ok(skb) => {
+            let result = look(&skb);
+            skb.consume();
+            Ok(result)
+        }
+        Err((skb, _)) => {
+            skb.consume();
+            Err(EINVAL)
+        }
+    }
+}
+
+/// A packet that `dev` has received.
+fn frame(dev: &Device<Probe>) -> Result<RxSkBuff<'_>> {
+    owned(20)?.eth_type_trans(dev).map_err(|(skb, _)| {
+        skb.consume();
+        EINVAL
+    })
+}
+
 /// Sends a packet as the core does.
 fn xmit(dev: &Device<Probe>, skb: *mut bindings::sk_buff) -> Option<bindings::netdev_tx_t> {
     // SAFETY: The device was set up, which set its operations.
@@ -115,23 +205,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped() -> Result {
+    fn consumed() -> Result {
         let skb = owned(20)?;
-        check!(FREED.load(Relaxed), 0);
-        drop(skb);
+        let early = FREED.load(Relaxed);
+        skb.consume();
+        check!(early, 0);
         check!(FREED.load(Relaxed), 1);
         Ok(())
     }
 
     #[test]
-    fn dropped_for_a_reason() -> Result {
+    fn dropped() -> Result {
         for reason in [
-            DropReason::NotSpecified,
-            DropReason::HeaderTruncated,
-            DropReason::NoMemory,
+            drop_reason!(NOT_SPECIFIED),
+            drop_reason!(HDR_TRUNC),
+            drop_reason!(RECURSION_LIMIT),
         ] {
-            owned(20)?.drop_reason(reason);
+            owned(20)?.drop(reason);
             check!(FREED.load(Relaxed), 1);
+        }
+        Ok(())
+    }
+
+    /// With interrupts off it is freed later: destructors and what frees the data may not run there.
+    #[test]
+    fn dropped_with_interrupts_off() -> Result {
+        for consume in [false, true] {
+            let skb = owned(20)?;
+            // SAFETY: On again below.
+            unsafe { bindings::local_irq_disable() };
+            if consume {
+                skb.consume();
+            } else {
+                skb.drop(drop_reason!(NOT_SPECIFIED));
+            }
+            let early = FREED.load(Relaxed);
+            // SAFETY: They were on.
+            unsafe { bindings::local_irq_enable() };
+            check!(early, 0);
+            check!(freed_after_a_while(), 1);
         }
         Ok(())
     }
@@ -147,11 +259,11 @@ mod tests {
         // SAFETY: As above; nobody else counts.
         unsafe { (*users).refs.counter += 1 };
         // SAFETY: One of the two references goes to the new value.
-        drop(unsafe { SkBuff::from_raw(raw) });
+        unsafe { SkBuff::from_raw(raw) }.consume();
         check!(count(), 1);
         check!(FREED.load(Relaxed), 0);
         // SAFETY: The other one.
-        drop(unsafe { SkBuff::from_raw(raw) });
+        unsafe { SkBuff::from_raw(raw) }.consume();
         check!(FREED.load(Relaxed), 1);
         Ok(())
     }
@@ -161,9 +273,10 @@ mod tests {
     fn orphaned() -> Result {
         let mut skb = owned(20)?;
         skb.orphan();
-        check!(FREED.load(Relaxed), 1);
+        let once = FREED.load(Relaxed);
         skb.orphan();
-        drop(skb);
+        skb.consume();
+        check!(once, 1);
         check!(FREED.load(Relaxed), 1);
         Ok(())
     }
@@ -173,15 +286,19 @@ mod tests {
     fn too_short_for_a_header() -> Result {
         probe::with_device(|dev, _| {
             for len in [0, 1, 13] {
-                match owned(len)?.eth_type_trans(dev) {
-                    Ok(_) => return Err(EINVAL),
-                    Err((skb, why)) => {
-                        check!(why, NoHeader::TooShort);
-                        check!(FREED.load(Relaxed), 0);
-                        drop(skb);
-                        check!(FREED.load(Relaxed), 1);
+                let (why, early) = match owned(len)?.eth_type_trans(dev) {
+                    Ok(skb) => {
+                        skb.consume();
+                        (None, 0)
                     }
-                }
+                    Err((skb, why)) => {
+                        let early = FREED.load(Relaxed);
+                        skb.consume();
+                        (Some(why), early)
+                    }
+                };
+                check!((why, early), (Some(NoHeader::TooShort), 0));
+                check!(FREED.load(Relaxed), 1);
             }
             Ok(())
         })
@@ -193,21 +310,18 @@ mod tests {
         probe::with_device(|dev, _| {
             for len in [14, 20] {
                 let raw = packet(len)?;
-                // SAFETY: The packet is handed over.
-                let Ok(skb) = unsafe { SkBuff::from_raw(raw) }.eth_type_trans(dev) else {
-                    return Err(EINVAL);
-                };
-                check!(skb.len(), len as u32 - 14);
-                // SAFETY: `skb` owns the packet until below.
-                let (protocol, on) = unsafe {
-                    let headers = (*raw).__bindgen_anon_4.headers.as_ref();
-                    let by_device = (*raw).__bindgen_anon_1.__bindgen_anon_1;
-                    (headers.protocol, by_device.__bindgen_anon_1.dev)
-                };
+                let (rest, protocol, on) = receive(raw, dev, |skb| {
+                    // SAFETY: `skb` owns the packet.
+                    let headers = unsafe { (*raw).__bindgen_anon_4.headers.as_ref() };
+                    // SAFETY: As above; it is of this view of the union.
+                    let by_device = unsafe { (*raw).__bindgen_anon_1.__bindgen_anon_1 };
+                    // SAFETY: As above.
+                    let on = unsafe { by_device.__bindgen_anon_1.dev };
+                    (skb.len(), headers.protocol, on)
+                })?;
+                check!(rest, len as u32 - 14);
                 check!(protocol, 0x88b5u16.to_be());
                 check!(core::ptr::eq(on, dev.as_raw()));
-                check!(FREED.load(Relaxed), 0);
-                drop(skb);
                 check!(FREED.load(Relaxed), 1);
             }
             Ok(())
@@ -218,9 +332,7 @@ mod tests {
     #[test]
     fn received() -> Result {
         probe::with_device(|dev, _| {
-            let Ok(skb) = owned(20)?.eth_type_trans(dev) else {
-                return Err(EINVAL);
-            };
+            let skb = frame(dev)?;
             check!(in_xmit(|ctx| skb.netif_rx(ctx.bh())), Ok(()));
             check!(freed_after_a_while(), 1);
             Ok(())
@@ -235,17 +347,14 @@ mod tests {
         let rtnl = crate::net::context::Rtnl::lock();
         // Down, so that the backlog does not take its packets.
         let dev = links.create(probe::NAME, &rtnl)?;
-        let Ok(skb) = owned(20)?.eth_type_trans(dev) else {
-            return Err(EINVAL);
-        };
+        let skb = frame(dev)?;
         check!(in_xmit(|ctx| skb.netif_rx(ctx.bh())), Err(Dropped));
         check!(FREED.load(Relaxed), 1);
         Ok(())
     }
 
-    /// A driver that does nothing with a packet has dropped it.
     #[test]
-    fn transmit_that_drops() -> Result {
+    fn transmit_that_consumes() -> Result {
         probe::with_device(|dev, _| {
             check!(
                 xmit(dev, packet(20)?),
@@ -285,48 +394,59 @@ mod tests {
         })
     }
 
-    /// A route without a reference gets one, and gives it back with the packet.
+    /// A route without a reference gets one, and gives it back with the packet. One that is not for
+    /// the packet's protocol is taken off.
     #[test]
-    fn route_is_held() -> Result {
-        // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
-        let route: bindings::dst_entry = unsafe { core::mem::zeroed() };
-        let mut route = KBox::new(route, GFP_KERNEL)?;
-        let raw = packet(20)?;
-        // SAFETY: The packet is ours; the route lives longer.
-        unsafe {
-            (*raw).__bindgen_anon_3.__bindgen_anon_1._skb_refdst =
-                (&raw mut *route) as usize | SKB_DST_NOREF;
-        }
-        // SAFETY: The packet is handed over.
-        let mut skb = unsafe { SkBuff::from_raw(raw) };
-        for _ in 0..2 {
-            let _rcu = rcu::read_lock();
-            in_xmit(|ctx| skb.dst_force(ctx.rcu()));
-            check!(route.__rcuref.refcnt.counter, 1);
-        }
-        // SAFETY: `skb` owns the packet until below.
-        let held = unsafe { (*raw).__bindgen_anon_3.__bindgen_anon_1._skb_refdst };
-        check!(held, (&raw mut *route) as usize);
-        drop(skb);
-        check!(route.__rcuref.refcnt.counter, 0);
-        Ok(())
+    fn route_is_held_or_taken_off() -> Result {
+        const METADATA: u16 = bindings::DST_METADATA as u16;
+        const UNSPEC: u32 = 0;
+        // By its header a frame of IEEE 802.3.
+        const LENGTH: u32 = 6;
+
+        probe::with_device(|dev, _| {
+            for (protocol, family, flags, kept) in [
+                (bindings::ETH_P_IP, bindings::AF_INET, 0, true),
+                (bindings::ETH_P_IPV6, bindings::AF_INET6, 0, true),
+                (bindings::ETH_P_IP, bindings::AF_INET6, 0, false),
+                (bindings::ETH_P_IPV6, bindings::AF_INET, 0, false),
+                (bindings::ETH_P_ARP, bindings::AF_INET, 0, false),
+                (LENGTH, bindings::AF_INET6, 0, false),
+                (bindings::ETH_P_IP, UNSPEC, 0, false),
+                (bindings::ETH_P_IP, UNSPEC, METADATA, true),
+            ] {
+                let route = TestRoute::with_flags(family, flags)?;
+                let raw = packet_of(protocol)?;
+                // SAFETY: The packet is ours, and gone before the route is.
+                unsafe { route.lend(raw) };
+                let (references, refdst) = receive(raw, dev, |_| {
+                    // SAFETY: `skb` owns the packet.
+                    let by_route = unsafe { (*raw).__bindgen_anon_3.__bindgen_anon_1 };
+                    (route.references(), by_route._skb_refdst)
+                })?;
+                let wanted = if kept { (1, route.as_refdst()) } else { (0, 0) };
+                check!(
+                    (protocol, family, references, refdst),
+                    (protocol, family, wanted.0, wanted.1)
+                );
+                check!(route.references(), 0);
+            }
+            Ok(())
+        })
     }
 
-    /// Stamps are forgotten, routes that are not there are no matter.
     #[test]
     fn stamps() -> Result {
         let raw = packet(20)?;
-        // SAFETY: The packet is handed over; the field is written before.
-        let mut skb = unsafe {
-            (*raw).__bindgen_anon_2.tstamp = 12345;
-            SkBuff::from_raw(raw)
-        };
+        // SAFETY: The packet is ours.
+        unsafe { (*raw).__bindgen_anon_2.tstamp = 12345 };
+        // SAFETY: It is handed over.
+        let mut skb = unsafe { SkBuff::from_raw(raw) };
         skb.sw_tx_timestamp();
         skb.clear_tstamp();
-        in_xmit(|ctx| skb.dst_force(ctx.rcu()));
         // SAFETY: `skb` owns the packet until below.
-        check!(unsafe { (*raw).__bindgen_anon_2.tstamp }, 0);
-        drop(skb);
+        let stamp = unsafe { (*raw).__bindgen_anon_2.tstamp };
+        skb.consume();
+        check!(stamp, 0);
         check!(FREED.load(Relaxed), 1);
         Ok(())
     }
