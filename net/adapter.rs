@@ -18,6 +18,7 @@ use super::{
         Registering,
         RequestedAddress, //
     },
+    flags::PrivFlag,
     l3mdev,
     link_type::LinkType,
     setup::Setup,
@@ -88,8 +89,10 @@ impl<T: Operations> Adapter<T> {
         unsafe { T::LinkType::setup(dev) };
         // SAFETY: As above; all that `T`'s callbacks rely on was set, but for the next line.
         let mut setup = unsafe { Setup::from_raw(dev) };
-        // Or `ndo_start_xmit` might be called in a hard interrupt, see `XmitContext`.
-        setup.add_priv_flags(bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL);
+        // netpoll sends with interrupts off, where locks must not sleep. See `XmitContext`.
+        if cfg!(CONFIG_PREEMPT_RT) {
+            setup.priv_flags(PrivFlag::DisableNetpoll);
+        }
         T::setup(&mut setup);
     }
 
@@ -157,17 +160,14 @@ impl<T: Operations> Adapter<T> {
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        // SAFETY: The device is up, thus registered. With `NETDEV_TX_OK` the packet is the
-        // driver's. Nobody else writes to it: senders that keep a reference (pktgen) leave it
-        // alone unless the device has `IFF_TX_SKB_SHARING`, which `Setup` cannot set. The context
-        // is that of `ndo_start_xmit`.
-        let (dev, skb, ctx) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                SkBuff::from_raw(skb),
-                XmitContext::assume(),
-            )
-        };
+        // SAFETY: The device is up, thus registered.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: With `NETDEV_TX_OK` the packet is the driver's. Nobody else writes to it: senders
+        // that keep a reference (pktgen) leave it alone unless the device has
+        // `IFF_TX_SKB_SHARING`, which `Setup` cannot set. Whoever calls this is inside RCU.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        // SAFETY: The context is that of `ndo_start_xmit`.
+        let ctx = unsafe { XmitContext::assume() };
         T::start_xmit(dev, skb, &ctx);
         bindings::netdev_tx_NETDEV_TX_OK
     }

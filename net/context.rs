@@ -8,10 +8,8 @@
 //! that way.
 
 use super::bindings;
-use core::{
-    marker::PhantomData,
-    ops::Deref, //
-};
+use core::ops::Deref;
+use kernel::types::NotThreadSafe;
 
 /// RTNL is held by the current task for as long as this value is borrowed.
 ///
@@ -21,7 +19,7 @@ use core::{
 ///
 /// The current task holds `rtnl_mutex`. The value stays with that task: it is neither [`Send`] nor
 /// [`Sync`].
-pub struct Rtnl(PhantomData<*mut ()>);
+pub struct Rtnl(NotThreadSafe);
 
 impl Rtnl {
     /// Takes RTNL, sleeping until it is free. Process context.
@@ -29,11 +27,12 @@ impl Rtnl {
     /// Taking it twice in one task is a deadlock, as in C.
     ///
     /// C counterpart: `rtnl_lock()`, `net/core/rtnetlink.c`.
+    #[inline]
     pub fn lock() -> RtnlGuard {
         // SAFETY: `rtnl_lock()` has no preconditions that concern memory safety.
         unsafe { bindings::rtnl_lock() };
         // INVARIANT: The lock was just taken by this task, and the guard gives it back.
-        RtnlGuard(Rtnl(PhantomData))
+        RtnlGuard(Rtnl(NotThreadSafe))
     }
 
     /// States that RTNL is held.
@@ -42,9 +41,10 @@ impl Rtnl {
     ///
     /// The current task must hold RTNL for the whole life of the returned value, which must not
     /// leave the task.
+    #[inline]
     pub(super) unsafe fn assume_held() -> Self {
         // INVARIANT: By the function's safety requirement.
-        Self(PhantomData)
+        Self(NotThreadSafe)
     }
 }
 
@@ -52,17 +52,20 @@ impl Rtnl {
 ///
 /// Giving it back also completes the unregistration of devices that was begun under it
 /// (`netdev_run_todo()`, `net/core/dev.c`), which sleeps.
+#[must_use = "RTNL is given back when the guard is dropped"]
 pub struct RtnlGuard(Rtnl);
 
 impl Deref for RtnlGuard {
     type Target = Rtnl;
 
+    #[inline]
     fn deref(&self) -> &Rtnl {
         &self.0
     }
 }
 
 impl Drop for RtnlGuard {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the invariant of `Rtnl` this task holds the lock, and no borrow of the
         // `Rtnl` outlives the guard.
@@ -70,22 +73,25 @@ impl Drop for RtnlGuard {
     }
 }
 
-/// Bottom halves are disabled on this CPU for as long as this value is borrowed.
+/// No softirq comes between on this CPU for as long as this value is borrowed.
 ///
 /// # Invariants
 ///
-/// `local_bh_disable()` is in force, or softirqs are being served: the context stays on its CPU,
-/// and no softirq comes between. (On PREEMPT_RT without `CONFIG_PREEMPT_RT_NEEDS_BH_LOCK` another
-/// task may, with bottom halves disabled as well; `kernel/softirq.c`.) It is no hard interrupt. The
-/// value stays in the context it was made in.
-pub struct BhDisabled(PhantomData<*mut ()>);
+/// `local_bh_disable()` is in force, or softirqs are being served, or (where netpoll sends, see
+/// [`XmitContext`]) hard interrupts are off: the context stays on its CPU, and no softirq comes
+/// between. On PREEMPT_RT without `CONFIG_PREEMPT_RT_NEEDS_BH_LOCK` another task may, with bottom
+/// halves disabled as well (`kernel/softirq.c`); elsewhere a hard interrupt may in which netpoll
+/// sends. So what is done per CPU has to bear a second one in the middle of it. The value stays in
+/// the context it was made in.
+pub struct BhDisabled(NotThreadSafe);
 
 /// An RCU read-side critical section is open for as long as this value is borrowed.
 ///
 /// # Invariants
 ///
-/// `rcu_read_lock()` or `rcu_read_lock_bh()` is held by the current context.
-pub struct RcuRead(PhantomData<*mut ()>);
+/// `rcu_read_lock()` or `rcu_read_lock_bh()` is held by the current context, or hard interrupts are
+/// off.
+pub struct RcuRead(NotThreadSafe);
 
 impl RcuRead {
     /// States that an RCU read-side critical section is open.
@@ -96,17 +102,23 @@ impl RcuRead {
     #[inline]
     pub(super) unsafe fn assume() -> Self {
         // INVARIANT: By the function's safety requirement.
-        Self(PhantomData)
+        Self(NotThreadSafe)
     }
 }
 
-/// The context in which the core calls `ndo_start_xmit`: bottom halves disabled, inside RCU.
+/// The context in which the core calls `ndo_start_xmit`: no softirq comes between, inside RCU.
 ///
 /// `__dev_queue_xmit()`, `__dev_direct_xmit()` and `generic_xdp_tx()` (`net/core/dev.c`) call it
 /// between `rcu_read_lock_bh()`/`local_bh_disable()` and their counterparts, or in a softirq;
 /// pktgen (`net/core/pktgen.c`) with bottom halves disabled, which is an RCU reader as well
-/// (`kernel/softirq.c`). netpoll, which would call it with interrupts off and in the middle of
-/// another transmission, is kept away by `IFF_DISABLE_NETPOLL` (`Adapter::setup`).
+/// (`kernel/softirq.c`).
+///
+/// netpoll (netconsole, `net/core/netpoll.c`) calls it with hard interrupts off, which is an RCU
+/// reader, too; in a hard interrupt or not, and perhaps in the middle of another transmission. Its
+/// packets are of no socket, have no route and are linear: what must not be done there is not done
+/// with them (destructors, ICMP errors). A driver that takes locks in `start_xmit`, and would wait
+/// for itself, keeps it away by [`PrivFlag::DisableNetpoll`](super::flags::PrivFlag); with
+/// PREEMPT_RT it is kept away from all (`Adapter::setup`), as spinlocks sleep there.
 pub struct XmitContext {
     bh: BhDisabled,
     rcu: RcuRead,
@@ -117,18 +129,18 @@ impl XmitContext {
     ///
     /// # Safety
     ///
-    /// Bottom halves must be disabled and an RCU read-side critical section open for the whole
-    /// life of the returned value, which must not leave the context.
+    /// The invariants of [`BhDisabled`] and [`RcuRead`] must hold for the whole life of the
+    /// returned value, which must not leave the context.
     #[inline]
     pub(super) unsafe fn assume() -> Self {
         // INVARIANT: Both by the function's safety requirement.
         Self {
-            bh: BhDisabled(PhantomData),
-            rcu: RcuRead(PhantomData),
+            bh: BhDisabled(NotThreadSafe),
+            rcu: RcuRead(NotThreadSafe),
         }
     }
 
-    /// Bottom halves are disabled.
+    /// No softirq comes between.
     #[inline]
     pub fn bh(&self) -> &BhDisabled {
         &self.bh
@@ -145,6 +157,7 @@ impl XmitContext {
 /// like. Any context.
 ///
 /// C counterpart: `net_ratelimit()`, `net/core/utils.c`.
+#[inline]
 pub fn ratelimit() -> bool {
     // SAFETY: The function has no preconditions.
     unsafe { bindings::net_ratelimit() != 0 }

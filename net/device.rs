@@ -82,10 +82,10 @@ pub trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sends a packet. Bottom halves are disabled; called on several CPUs at once if the device
-    /// was [set up](Setup::lltx) so.
+    /// Sends a packet. Must not sleep, see [`XmitContext`]; called on several CPUs at once if the
+    /// device was [set up](Setup::lltx) so.
     ///
-    /// The packet is the driver's: it hands it on or drops it, there is no giving it back
+    /// The packet is the driver's: it hands it on, consumes or drops it, there is no giving it back
     /// (`NETDEV_TX_BUSY` is for hardware that lost count of its ring). It cannot be kept for
     /// later, as nothing would keep the device.
     ///
@@ -311,12 +311,15 @@ impl<T: Operations> Device<T> {
 impl<T: Operations<Stats = stats::Lstats>> Device<T> {
     /// Counts one packet of `len` bytes on this CPU.
     ///
+    /// On 32 bits a count may get lost if netpoll sends in a hard interrupt that comes between.
+    ///
     /// C counterpart: `dev_lstats_add()`.
     #[inline]
     pub fn lstats_add(&self, len: u32, _bh: &BhDisabled) {
         // SAFETY: By the type's invariants; the counters are there, since `T::Stats` made the core
         // allocate them, and `_bh` says that the task stays on this CPU. Where another one may come
-        // between (PREEMPT_RT), `u64_stats_t` bears it (include/linux/u64_stats_sync.h).
+        // between (PREEMPT_RT; netpoll in a hard interrupt), `u64_stats_t` bears it on 64 bits
+        // (include/linux/u64_stats_sync.h); on 32 numbers are wrong, and nothing else.
         unsafe { bindings::dev_lstats_add(self.as_raw(), len) };
     }
 

@@ -43,6 +43,8 @@ impl_flags!(
         LiveAddrChange = bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE,
         /// The device needs no queueing discipline by default.
         NoQueue = bindings::netdev_priv_flags_IFF_NO_QUEUE,
+        /// netpoll (netconsole) is kept away, which sends with interrupts off.
+        DisableNetpoll = bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL,
     }
 );
 

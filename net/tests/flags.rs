@@ -75,9 +75,10 @@ mod tests {
     #[test]
     fn priv_flags() -> Result {
         check!(
-            u32::from(PrivFlag::LiveAddrChange | PrivFlag::NoQueue),
+            u32::from(PrivFlag::LiveAddrChange | PrivFlag::NoQueue | PrivFlag::DisableNetpoll),
             bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE
                 | bindings::netdev_priv_flags_IFF_NO_QUEUE
+                | bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL
         );
         check!(!PrivFlags::from(PrivFlag::NoQueue).contains(PrivFlag::LiveAddrChange));
         Ok(())
