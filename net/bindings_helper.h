@@ -36,6 +36,7 @@
 
 /* Macros that bindgen cannot evaluate by itself; Kbuild drops the prefix. */
 const unsigned int RUST_CONST_HELPER_GSO_MAX_SIZE = GSO_MAX_SIZE;
+const unsigned int RUST_CONST_HELPER_IFLA_MAX = IFLA_MAX;
 const unsigned int RUST_CONST_HELPER_IPV4_HLEN = sizeof(struct iphdr);
 const unsigned int RUST_CONST_HELPER_MAX_TCP_HEADER = MAX_TCP_HEADER;
 const unsigned int RUST_CONST_HELPER_NLA_HDRLEN = NLA_HDRLEN;

@@ -337,6 +337,26 @@ impl<T: Operations<Stats = stats::Lstats>> Device<T> {
     }
 }
 
+impl<T: Operations<Stats = stats::Tstats>> Device<T> {
+    /// Counts one packet of `len` bytes that was sent, on this CPU.
+    ///
+    /// C counterpart: `dev_sw_netstats_tx_add()`.
+    #[inline]
+    pub fn sw_netstats_tx_add(&self, len: u32, _bh: &BhDisabled) {
+        // SAFETY: As in `lstats_add`.
+        unsafe { bindings::dev_sw_netstats_tx_add(self.as_raw(), 1, len) };
+    }
+
+    /// Counts one packet of `len` bytes that was received, on this CPU.
+    ///
+    /// C counterpart: `dev_sw_netstats_rx_add()`.
+    #[inline]
+    pub fn sw_netstats_rx_add(&self, len: u32, _bh: &BhDisabled) {
+        // SAFETY: As in `lstats_add`.
+        unsafe { bindings::dev_sw_netstats_rx_add(self.as_raw(), len) };
+    }
+}
+
 /// A device that is about to be registered and whose private data is being made.
 ///
 /// # Invariants

@@ -20,6 +20,7 @@
 #include <net/netdev_lock.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
+#include <net/rtnetlink.h>
 
 #include "helpers.h"
 
@@ -95,6 +96,24 @@ __rust_helper void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *
 	dev_core_stats_tx_dropped_inc(dev);
 }
 
+__rust_helper void rust_helper_dev_core_stats_rx_dropped_inc(struct net_device *dev)
+{
+	dev_core_stats_rx_dropped_inc(dev);
+}
+
+__rust_helper void rust_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len)
+{
+	OPTIMIZER_HIDE_VAR(len);
+	dev_sw_netstats_rx_add(dev, len);
+}
+
+__rust_helper void rust_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int packets,
+						      unsigned int len)
+{
+	OPTIMIZER_HIDE_VAR(len);
+	dev_sw_netstats_tx_add(dev, packets, len);
+}
+
 __rust_helper void *rust_helper_netdev_priv(const struct net_device *dev)
 {
 	return netdev_priv(dev);
@@ -115,6 +134,26 @@ __rust_helper void rust_helper_netdev_lockdep_set_classes(struct net_device *dev
 	lock_set_cmp_fn(&dev->lock, netdev_lock_cmp_fn, NULL);
 	for (i = 0; i < dev->num_tx_queues; i++)
 		lockdep_set_class(&dev->_tx[i]._xmit_lock, &keys->qdisc_xmit_lock);
+}
+
+__rust_helper void rust_helper_netdev_hold(struct net_device *dev, netdevice_tracker *tracker)
+{
+	netdev_hold(dev, tracker, GFP_KERNEL);
+}
+
+__rust_helper void rust_helper_netdev_put(struct net_device *dev, netdevice_tracker *tracker)
+{
+	netdev_put(dev, tracker);
+}
+
+__rust_helper bool rust_helper_netif_carrier_ok(const struct net_device *dev)
+{
+	return netif_carrier_ok(dev);
+}
+
+__rust_helper struct net *rust_helper_rtnl_newlink_peer_net(struct rtnl_newlink_params *params)
+{
+	return rtnl_newlink_peer_net(params);
 }
 
 __rust_helper void rust_helper_netif_keep_dst(struct net_device *dev)

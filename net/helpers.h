@@ -7,12 +7,14 @@
 #include <linux/lockdep_types.h>
 #include <linux/types.h>
 #include <net/inet_dscp.h>
+#include <net/net_trackers.h>
 
 struct dst_entry;
 struct iphdr;
 struct net;
 struct net_device;
 struct rtable;
+struct rtnl_newlink_params;
 struct sk_buff;
 struct skb_shared_info;
 
@@ -36,9 +38,17 @@ bool rust_helper_netdev_uses_dsa(const struct net_device *dev);
 bool rust_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void rust_helper_dev_lstats_add(struct net_device *dev, unsigned int len);
 void rust_helper_dev_core_stats_tx_dropped_inc(struct net_device *dev);
+void rust_helper_dev_core_stats_rx_dropped_inc(struct net_device *dev);
+void rust_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len);
+void rust_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int packets,
+					unsigned int len);
 void *rust_helper_netdev_priv(const struct net_device *dev);
 void rust_helper_netdev_lockdep_set_classes(struct net_device *dev,
 					    struct netdev_lock_keys *keys);
+void rust_helper_netdev_hold(struct net_device *dev, netdevice_tracker *tracker);
+void rust_helper_netdev_put(struct net_device *dev, netdevice_tracker *tracker);
+bool rust_helper_netif_carrier_ok(const struct net_device *dev);
+struct net *rust_helper_rtnl_newlink_peer_net(struct rtnl_newlink_params *params);
 void rust_helper_netif_keep_dst(struct net_device *dev);
 bool rust_helper_netif_running(const struct net_device *dev);
 bool rust_helper_netif_is_l3_master(const struct net_device *dev);

@@ -20,6 +20,7 @@
 mod adapter;
 pub mod address;
 pub(crate) mod bindings;
+mod carrier;
 pub mod context;
 pub mod device;
 pub mod ethtool;
@@ -76,7 +77,8 @@ pub mod prelude {
         stats::{
             LinkStats,
             Lstats,
-            NoStats, //
+            NoStats,
+            Tstats, //
         },
     };
 }

@@ -42,6 +42,11 @@ impl<T: Operations> Setup<'_, T> {
         }
     }
 
+    /// The C device, for functions of C.
+    pub(super) fn as_raw(&mut self) -> *mut bindings::net_device {
+        self.dev
+    }
+
     /// The C device, exclusively.
     fn raw(&mut self) -> &mut bindings::net_device {
         // SAFETY: By the type's invariants nobody else uses the device, the kernel included, and

@@ -151,6 +151,19 @@ impl<'dev> SkBuff<'dev> {
         };
     }
 
+    /// `skb->dev`
+    #[inline]
+    fn dev(&self) -> *mut bindings::net_device {
+        // SAFETY: As in `set_dev`.
+        unsafe {
+            (*self.0.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev
+        }
+    }
+
     /// The packet's route (or what passes for one), or null. It is there for `'dev`.
     #[inline]
     fn dst(&self) -> *mut bindings::dst_entry {
@@ -418,6 +431,55 @@ impl<'dev> SkBuff<'dev> {
     pub fn drop(self, reason: DropReason) {
         // SAFETY: The reference that this value owned is given up here.
         unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
+    }
+
+    /// Makes a packet that was sent with an Ethernet header one that `peer` has received, as from a
+    /// wire: without socket, route and mark, and between namespaces without anything of the first.
+    ///
+    /// It is dropped if it has no whole header; and dropped and counted in the `rx_dropped` of `peer`
+    /// if that one is down or the packet longer than its MTU (unless it is still to be segmented).
+    ///
+    /// C counterpart: `__dev_forward_skb()`, `net/core/dev.c`, which gives no reasons.
+    #[inline]
+    pub fn forward_to<'to, T>(
+        mut self,
+        peer: &'to Device<T>,
+        _rcu: &'to RcuRead,
+    ) -> Result<RxSkBuff<'to>, Dropped>
+    where
+        T: Operations<LinkType: EthernetHeader>,
+    {
+        if unlikely(!self.may_pull(bindings::ETH_HLEN)) {
+            self.drop(crate::drop_reason!(HDR_TRUNC));
+            return Err(Dropped);
+        }
+        let skb = self.0.as_ptr();
+        // SAFETY: By the type's invariants, the pointer is valid, and `peer` is alive.
+        if unlikely(!unsafe { bindings::is_skb_forwardable(peer.as_raw(), skb) }) {
+            // SAFETY: As above.
+            unsafe { bindings::dev_core_stats_rx_dropped_inc(peer.as_raw()) };
+            self.drop(if peer.is_running() {
+                crate::drop_reason!(PKT_TOO_BIG)
+            } else {
+                crate::drop_reason!(DEV_READY)
+            });
+            return Err(Dropped);
+        }
+        if unlikely(self.dev().is_null()) {
+            // SAFETY: `peer` lives for `'to`, in which the packet ends or is returned.
+            unsafe { self.set_dev(peer) };
+        }
+        // SAFETY: The packet is ours, its linear part holds a whole header, and both devices are
+        // alive. The reference is given up unless 0 is returned.
+        if unsafe { bindings::__dev_forward_skb(peer.as_raw(), skb) } != 0 {
+            cold();
+            let _gone = ManuallyDrop::new(self);
+            return Err(Dropped);
+        }
+        // INVARIANT: `__dev_forward_skb()` has set device, protocol and MAC header, and taken the
+        // route off. It has seen that `peer` is up inside this RCU section, which its unregistration
+        // waits for before it flushes the backlogs.
+        Ok(RxSkBuff(SkBuff(ManuallyDrop::new(self).0, PhantomData)))
     }
 }
 

@@ -26,6 +26,16 @@ pub struct NoStats;
 /// C counterpart: `struct pcpu_lstats`, `NETDEV_PCPU_STAT_LSTATS`.
 pub struct Lstats;
 
+/// Packets and bytes, sent and received. The core tells of them itself, without
+/// [`Operations::get_stats64`](super::device::Operations::get_stats64).
+///
+/// C counterpart: `struct pcpu_sw_netstats`, `NETDEV_PCPU_STAT_TSTATS`.
+pub struct Tstats;
+
+impl Kind for Tstats {
+    const TYPE: u32 = bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS;
+}
+
 impl Kind for NoStats {
     const TYPE: u32 = bindings::netdev_stat_type_NETDEV_PCPU_STAT_NONE;
 }
@@ -38,6 +48,7 @@ mod private {
     pub trait Sealed {}
     impl Sealed for super::NoStats {}
     impl Sealed for super::Lstats {}
+    impl Sealed for super::Tstats {}
 }
 
 /// Sums of packets and bytes.
