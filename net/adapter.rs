@@ -14,13 +14,18 @@ use super::{
     },
     device::{
         Device,
-        Operations,
         Registering,
         RequestedAddress, //
     },
     flags::PrivFlag,
     l3mdev,
+    link,
     link_type::LinkType,
+    pair::{
+        self,
+        Area,
+        Slot, //
+    },
     setup::Setup,
     skbuff::SkBuff,
     stats, //
@@ -39,7 +44,7 @@ use kernel::{
 /// The C callbacks of the driver `T`.
 pub(super) struct Adapter<T>(PhantomData<T>);
 
-impl<T: Operations> Adapter<T> {
+impl<T: link::Operations> Adapter<T> {
     const OPS: bindings::net_device_ops = bindings::net_device_ops {
         ndo_init: Some(Self::init),
         ndo_open: if T::HAS_OPEN { Some(Self::open) } else { None },
@@ -60,16 +65,26 @@ impl<T: Operations> Adapter<T> {
         } else {
             None
         },
+        ndo_get_iflink: if link::Ops::<T>::PAIRED {
+            Some(pair::get_iflink::<T>)
+        } else {
+            None
+        },
         ..pin_init::zeroed()
     };
 
     /// Room for the private data, for `alloc_netdev_mqs()`, which aligns it to a cache line.
     pub(super) const PRIV_SIZE: usize = {
         assert!(align_of::<T::Private>() <= align_of::<bindings::net_device>());
+        let size = if link::Ops::<T>::PAIRED {
+            size_of::<Area<T>>()
+        } else {
+            size_of::<T::Private>()
+        };
         // What `kvzalloc()` refuses with a warning, with the `net_device`, is less than what an
         // `int` cuts off.
-        assert!(size_of::<T::Private>() <= c_int::MAX as usize - size_of::<bindings::net_device>());
-        size_of::<T::Private>()
+        assert!(size <= c_int::MAX as usize - size_of::<bindings::net_device>());
+        size
     };
 
     /// `setup` of `alloc_netdev_mqs()` and of `struct rtnl_link_ops`.
@@ -111,6 +126,10 @@ impl<T: Operations> Adapter<T> {
         // a `net_device` never does; the reference ends with this function.
         let slot: &'static mut MaybeUninit<T::Private> = unsafe { &mut *private.cast() };
 
+        if link::Ops::<T>::PAIRED {
+            // SAFETY: As above. Empty, it need not be dropped after an error.
+            unsafe { Slot::<T>::make(dev) };
+        }
         // On an error the slot is left alone: `register_netdevice()` calls `priv_destructor` only
         // after an `ndo_init` that succeeded.
         from_result(|| {
@@ -128,6 +147,10 @@ impl<T: Operations> Adapter<T> {
         // SAFETY: `register_netdevice()` (after a late failure) and `netdev_run_todo()` call this
         // exactly once, when no callback can run any more; `Self::init` made the data.
         unsafe { ptr::drop_in_place(private.cast::<T::Private>()) };
+        if link::Ops::<T>::PAIRED {
+            // SAFETY: As above.
+            unsafe { Slot::<T>::drop(dev) };
+        }
     }
 
     /// # Safety

@@ -13,10 +13,21 @@ use super::{
         AnyDevice,
         Device, //
     },
+    info_data::{
+        self,
+        Data,
+        Info,
+        Spec, //
+    },
     netns::{
         self,
         PerNamespace, //
     },
+    newlink::{
+        Made,
+        NewLink, //
+    },
+    pair,
     rtnetlink::{
         ExtAck,
         LinkAttributes, //
@@ -67,6 +78,12 @@ pub trait Operations: device::Operations {
     /// which is why it is a constant.
     const OPS: OpsRef<Self>;
 
+    /// The attributes of the kind's own, in `IFLA_INFO_DATA`. With a [`Peer`](info_data::Peer) among
+    /// them the links come in pairs, see [`pair`].
+    ///
+    /// C counterpart: `maxtype`, `policy`, `peer_type`.
+    const ATTRIBUTES: &'static [Spec] = &[];
+
     /// Checks what a user asks of a link that is to be made or changed. Process context.
     ///
     /// C counterpart: `validate`.
@@ -78,6 +95,40 @@ pub trait Operations: device::Operations {
     /// error the module goes again, with those that were made. Process context, without RTNL.
     fn loaded(_links: &Registration<Self>) -> Result {
         Ok(())
+    }
+
+    /// Makes a link, as a user asks for it: registers it, and sets what its attributes say. After an
+    /// error it is not there, or is deleted again. Process context.
+    ///
+    /// C counterpart: `newlink`.
+    fn newlink<'a>(
+        _link: NewLink<'a, Self>,
+        _extack: &mut ExtAck<'_>,
+        _rtnl: &'a Rtnl,
+    ) -> Result<Made<'a, Self>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes a link, as the attributes of its kind say. Process context.
+    ///
+    /// Without it they cannot be changed (`EOPNOTSUPP`).
+    ///
+    /// C counterpart: `changelink`.
+    fn changelink(
+        _dev: &Device<Self>,
+        _data: &Data<'_>,
+        _extack: &mut ExtAck<'_>,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Tells what the attributes of its kind say of a link, which may be one that is being
+    /// unregistered. Process context.
+    ///
+    /// C counterpart: `get_size`, `fill_info`.
+    fn fill_info(_dev: &Device<Self>, _info: &mut Info<'_>, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
 
@@ -136,6 +187,20 @@ impl AnyDevice {
 }
 
 impl<T: Operations> Ops<T> {
+    /// The highest number of an attribute of the kind's own, or 0.
+    pub(super) const MAX_ATTRIBUTE: u16 = info_data::max(T::ATTRIBUTES);
+
+    /// The room that they take in an answer.
+    pub(super) const ROOM: usize = info_data::room(T::ATTRIBUTES);
+
+    /// The number of the peer attribute, or 0.
+    pub(super) const PEER: u16 = info_data::peer(T::ATTRIBUTES);
+
+    /// Whether the links come in pairs.
+    pub(super) const PAIRED: bool = Self::PEER != 0;
+
+    const POLICY: &'static info_data::Table = &info_data::table(T::ATTRIBUTES);
+
     /// For the initialiser of a `static`.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
@@ -145,6 +210,25 @@ impl<T: Operations> Ops<T> {
         ops.setup = Some(Adapter::<T>::setup);
         if T::HAS_VALIDATE {
             ops.validate = Some(Self::validate);
+        }
+        if Self::MAX_ATTRIBUTE != 0 {
+            ops.maxtype = Self::MAX_ATTRIBUTE as c_uint;
+            ops.policy = Self::POLICY.as_ptr();
+        }
+        if T::HAS_NEWLINK {
+            ops.newlink = Some(Self::newlink);
+        }
+        if T::HAS_CHANGELINK {
+            ops.changelink = Some(Self::changelink);
+        }
+        if T::HAS_FILL_INFO {
+            ops.get_size = Some(Self::get_size);
+            ops.fill_info = Some(Self::fill_info);
+        }
+        if Self::PAIRED {
+            ops.peer_type = Self::PEER;
+            ops.dellink = Some(Self::dellink);
+            ops.get_link_net = Some(pair::get_link_net::<T>);
         }
         Self {
             raw: Opaque::new(ops),
@@ -377,7 +461,7 @@ impl<T: Operations> PinnedDrop for Registration<T> {
 /// # Invariants
 ///
 /// Points to a `net_device` that was set up for `T`, is not registered and that this value owns.
-struct Unregistered<T: Operations>(NonNull<bindings::net_device>, PhantomData<T>);
+pub(super) struct Unregistered<T: Operations>(NonNull<bindings::net_device>, PhantomData<T>);
 
 impl<T: Operations> Unregistered<T> {
     fn new(name: &CStr) -> Result<Self> {
@@ -400,7 +484,25 @@ impl<T: Operations> Unregistered<T> {
         Ok(Self(NonNull::new(dev).ok_or(ENOMEM)?, PhantomData))
     }
 
-    fn register<'rtnl>(self, ops: &'static Ops<T>, _rtnl: &'rtnl Rtnl) -> Result<&'rtnl Device<T>> {
+    /// # Safety
+    ///
+    /// `dev` must satisfy the invariants of [`Unregistered`], and the caller must give it up.
+    pub(super) unsafe fn from_raw(dev: *mut bindings::net_device) -> Self {
+        // INVARIANT: By the function's safety requirement.
+        // SAFETY: A valid pointer is not null.
+        Self(unsafe { NonNull::new_unchecked(dev) }, PhantomData)
+    }
+
+    /// The C device.
+    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.as_ptr()
+    }
+
+    pub(super) fn register<'rtnl>(
+        self,
+        ops: &'static Ops<T>,
+        _rtnl: &'rtnl Rtnl,
+    ) -> Result<&'rtnl Device<T>> {
         let dev = self.0.as_ptr();
         // SAFETY: By the type's invariants the device is ours and not registered.
         unsafe { (*dev).rtnl_link_ops = ops.as_raw() };

@@ -34,6 +34,25 @@ impl ExtAck<'_> {
         }
     }
 
+    /// For functions of C that set a message.
+    pub(super) fn as_raw(&mut self) -> *mut bindings::netlink_ext_ack {
+        self.ptr
+    }
+
+    /// Says which attribute the message is about.
+    ///
+    /// # Safety
+    ///
+    /// `attr` must be null or point into the message of the request that the extack belongs to.
+    pub(super) unsafe fn set_bad_attr(&mut self, attr: *const bindings::nlattr) {
+        if !self.ptr.is_null() {
+            // SAFETY: By the type's invariants, the pointer is valid and only this task uses it.
+            let ack = unsafe { &mut *self.ptr };
+            ack.bad_attr = attr;
+            ack.policy = core::ptr::null();
+        }
+    }
+
     /// Sets the message, cut off at 79 bytes. The last one set is the one that counts.
     ///
     /// C counterpart: `NL_SET_ERR_MSG_FMT()`: the text is copied, so that it does not matter
@@ -127,19 +146,31 @@ impl LinkAttributes<'_> {
     }
 
     fn bytes(&self, attribute: u32) -> Option<&[u8]> {
-        const HEADER: usize = bindings::NLA_HDRLEN as usize;
-
         // SAFETY: By the type's invariants; `attribute` is one of the constants above, all of
         // which are at most `IFLA_MAX`.
         let attr = unsafe { *self.tb.add(attribute as usize) };
-        if attr.is_null() {
-            return None;
-        }
         // SAFETY: By the type's invariants the attribute is valid.
-        let len = unsafe { (*attr).nla_len } as usize;
-        // SAFETY: As above, with its payload (`nla_data()`, `include/net/netlink.h`).
-        let data = unsafe { attr.cast::<u8>().add(HEADER) };
-        // SAFETY: `nla_len` counts header and payload (`nla_len()`, there).
-        Some(unsafe { core::slice::from_raw_parts(data, len.saturating_sub(HEADER)) })
+        unsafe { payload(attr) }
     }
+}
+
+/// What is in an attribute, if it is there.
+///
+/// C counterpart: `nla_data()`, `nla_len()`, `include/net/netlink.h`.
+///
+/// # Safety
+///
+/// `attr` must be null, or point to an attribute that lies whole in a message for `'a`.
+pub(super) unsafe fn payload<'a>(attr: *const bindings::nlattr) -> Option<&'a [u8]> {
+    const HEADER: usize = bindings::NLA_HDRLEN as usize;
+
+    if attr.is_null() {
+        return None;
+    }
+    // SAFETY: By the function's safety requirement.
+    let len = unsafe { (*attr).nla_len } as usize;
+    // SAFETY: As above, with its payload.
+    let data = unsafe { attr.cast::<u8>().add(HEADER) };
+    // SAFETY: `nla_len` counts header and payload.
+    Some(unsafe { core::slice::from_raw_parts(data, len.saturating_sub(HEADER)) })
 }

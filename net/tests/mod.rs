@@ -12,6 +12,7 @@ mod flags;
 mod link;
 mod loopback;
 mod netfilter;
+mod pair;
 mod param;
 mod probe;
 mod rtnetlink;
