@@ -286,7 +286,7 @@ help:
 	@echo '                    if it can be, else Debian'\''s stock kernel'
 	@echo '  modules_install   install it (INSTALL_MOD_PATH and the like are the kernel'\''s own)'
 	@echo '  tools             the command-line tools'
-	@echo '  samples           rust_echo.ko as well, the driver of docs/abstractions.md, for the stock kernel;'
+	@echo '  samples           the drivers in samples/ as well (docs/abstractions.md), for the stock kernel;'
 	@echo '                    RUST_LO_SAMPLES=m has the same effect on every target that builds the module'
 	@echo '  rustdoc           the documentation of the abstractions, below build/'
 	@echo '  clean             remove what was built'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The driver in samples/: the abstractions carry another one than that of rust_lo.
+# The drivers in samples/: the abstractions carry others than that of rust_lo.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,13 +11,27 @@ TESTS=(
 	"pings: its devices carry pings, and count each packet"
 	"beside: one in the same namespace as a rust_lo device, each with its own traffic"
 	"removal: rmmod deletes its devices everywhere, and no namespace is held"
+	"pair_short: rust_pair has no unsafe code and fewer than 200 lines"
+	"pair_asked: both ends are as they were asked for, and each tells where the other one is"
+	"pair_refused: what cannot be had is refused with a reason, and leaves no end behind"
+	"pair_pings: two namespaces reach each other, and both ends count each packet"
+	"pair_carrier: an end has a carrier while both are up"
+	"pair_loses: of so many packets one is lost and counted"
+	"pair_iperf: iperf3 through the pair"
+	"pair_ends: both ends go, whichever is deleted, in any order, under traffic"
+	"pair_removal: rmmod deletes all pairs under traffic, and no namespace is held"
 )
 
 SAMPLE_KO=$(dirname "$RUST_LO_KO")/rust_echo.ko
+PAIR_KO=${SAMPLE_KO%/*}/rust_pair.ko
 
 cleanup_hook()
 {
-	[ ! -d /sys/module/rust_echo ] || rmmod rust_echo
+	local sample
+
+	for sample in rust_echo rust_pair; do
+		[ ! -d "/sys/module/$sample" ] || rmmod "$sample"
+	done
 }
 
 # setup_echo NS: a device echo0 that is up and has an address of its own.
@@ -101,6 +115,417 @@ removal()
 	namespaces_freed
 	equal "trouble in the kernel log" "" "$(log_since |
 		grep -E 'WARNING|BUG|Oops|refcount|unregister_netdevice: waiting' || true)"
+}
+
+pair_short()
+{
+	local source=$TESTS_DIR/../samples/rust_pair.rs
+
+	[ -e "$source" ] || skip "there is no source beside the tests"
+	equal "lines with unsafe" 0 "$(grep -c unsafe "$source" || true)"
+	number "lines" "$(wc -l < "$source")" -lt 200
+}
+
+# pair NS add|set|get NAME [KEY=VALUE]...: what ip does not know of the kind: the
+# attributes of its own. Keys of add: netns (a file), index, mtu, lose; and of the peer
+# peer (its name), peer-netns, peer-index, peer-mtu, peer-address, peer-up, any of
+# which makes a peer attribute. set takes lose, get prints it.
+pair()
+{
+	need python3
+	[ -e "$TMP/pair.py" ] || cat > "$TMP/pair.py" <<- 'EOF'
+		import os, socket, struct, sys
+		RTM_NEWLINK, RTM_GETLINK, NLMSG_ERROR = 16, 18, 2
+		REQUEST, ACK, EXCL, CREATE = 1, 4, 0x200, 0x400
+		IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 18, 28
+		INFO_KIND, INFO_DATA, PEER, LOSE = 1, 2, 1, 2
+		netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+		netlink.setsockopt(270, 11, 1)  # NETLINK_EXT_ACK
+		netlink.setsockopt(270, 10, 1)  # NETLINK_CAP_ACK
+		netlink.bind((0, 0))
+
+		def attribute(kind, data):
+		    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+		def attributes(data):
+		    found = {}
+		    while data:
+		        length, kind = struct.unpack_from("=HH", data)
+		        found[kind & 0x3fff] = data[4:length]
+		        data = data[(length + 3) & ~3:]
+		    return found
+
+		def u32(kind, value):
+		    return attribute(kind, struct.pack("=I", int(value)))
+
+		def link(keys, prefix, name):
+		    """struct ifinfomsg and attributes"""
+		    def key(what):
+		        return keys.get(prefix + what)
+		    flags = 1 if key("up") else 0
+		    data = struct.pack("=BxHiII", 0, 0, int(key("index") or 0), flags, flags)
+		    if name:
+		        data += attribute(IFLA_IFNAME, name.encode() + b"\0")
+		    if key("mtu"):
+		        data += u32(IFLA_MTU, key("mtu"))
+		    if key("address"):
+		        data += attribute(IFLA_ADDRESS, bytes.fromhex(key("address")))
+		    if key("netns"):
+		        data += u32(IFLA_NET_NS_FD, os.open(key("netns"), os.O_RDONLY))
+		    return data
+
+		def ask(kind, flags, body):
+		    netlink.send(struct.pack("=IHHII", 16 + len(body), kind, REQUEST | flags, 1, 0) + body)
+		    data = netlink.recv(1 << 16)
+		    if struct.unpack_from("=H", data, 4)[0] != NLMSG_ERROR:
+		        return attributes(data[32:])
+		    error = -struct.unpack_from("=i", data, 16)[0]
+		    if error:
+		        more = attributes(data[36:])
+		        text = more.get(1, b"\0")[:-1].decode()
+		        at = struct.unpack("=I", more[2])[0] if 2 in more else 0
+		        # The number of the attribute that the message is about.
+		        about = struct.unpack_from("=H", body, at - 16 + 2)[0] if at else None
+		        sys.exit(f"{os.strerror(error)}: {text} (attribute {about})")
+
+		command, name, *rest = sys.argv[1:]
+		keys = dict(word.split("=") for word in rest)
+		if command == "get":
+		    info = attributes(ask(RTM_GETLINK, 0, link({}, "", name))[IFLA_LINKINFO])
+		    print("lose", *struct.unpack("=I", attributes(info[INFO_DATA])[LOSE]))
+		else:
+		    data = b""
+		    if any(key.startswith("peer") for key in keys):
+		        data += attribute(PEER, link(keys, "peer-", keys.get("peer")))
+		    if "lose" in keys:
+		        data += u32(LOSE, keys["lose"])
+		    info = attribute(INFO_KIND, b"rust_pair\0") + attribute(INFO_DATA, data)
+		    body = link(keys, "", name) + attribute(IFLA_LINKINFO, info)
+		    ask(RTM_NEWLINK, ACK | (EXCL | CREATE if command == "add" else 0), body)
+	EOF
+	in_ns "$1" python3 "$TMP/pair.py" "${@:2}"
+}
+
+# ends NS...: the ends in each of the namespaces.
+ends()
+{
+	local ns
+
+	for ns; do
+		ip -n "$ns" -d -j link | jq -r '.[] | select(.linkinfo.info_kind == "rust_pair").ifname'
+	done | sort | xargs
+}
+
+# end_of NS NAME JQ: what ip says of an end.
+end_of()
+{
+	ip -n "$1" -d -j link show "$2" | jq -r ".[] | $3"
+}
+
+# setup_pair: namespaces A and B, with an end left in the one and right in the other, both up
+# and with addresses.
+setup_pair()
+{
+	[ -n "${A:-}" ] || setup_ns A B
+	[ -d /sys/module/rust_pair ] || insmod "$PAIR_KO"
+	pair "$A" add left peer=right peer-netns="/run/netns/$B"
+	batch "$A" <<- EOF
+		address add 192.0.2.1/24 dev left
+		address add 2001:db8::1/64 dev left nodad
+		link set left up
+	EOF
+	batch "$B" <<- EOF
+		address add 192.0.2.2/24 dev right
+		address add 2001:db8::2/64 dev right nodad
+		link set right up
+	EOF
+}
+
+pair_asked()
+{
+	need jq
+	setup_ns A B
+	insmod "$PAIR_KO"
+	pair "$A" add left index=42 mtu=1400 lose=5 peer=right peer-netns="/run/netns/$B" \
+		peer-index=43 peer-mtu=9000 peer-address=020000000002 peer-up=y
+	equal "ends" "left right" "$(ends "$A" "$B")"
+	equal "index, MTU" "42 1400" "$(end_of "$A" left '"\(.ifindex) \(.mtu)"')"
+	equal "index, MTU, address, up" "43 9000 02:00:00:00:00:02 UP" \
+		"$(end_of "$B" right '"\(.ifindex) \(.mtu) \(.address) \(.flags[] | select(. == "UP"))"')"
+	matches "address of left" '^[0-9a-f][26ae]:' "$(end_of "$A" left .address)"
+	equal "kind data" "lose 5" "$(pair "$A" get left)"
+	equal "kind data of the peer" "lose 0" "$(pair "$B" get right)"
+	check "changed" pair "$B" set right lose=7
+	equal "kind data, changed" "lose 7" "$(pair "$B" get right)"
+	equal "kind data of the other" "lose 5" "$(pair "$A" get left)"
+
+	# Each says in which namespace the other one is, and under which index.
+	equal "namespace of right, seen from left" "$B" "$(peer_namespace "$A" left)"
+	equal "namespace of left, seen from right" "$A" "$(peer_namespace "$B" right)"
+	equal "index of right, seen from left" 43 "$(end_of "$A" left .link_index)"
+	equal "index of left, seen from right" 42 "$(end_of "$B" right .link_index)"
+	ip -n "$B" link set right netns "$A"
+	equal "one namespace" "null right" "$(end_of "$A" left '"\(.link_netnsid) \(.link)"')"
+	ip -n "$A" link del right
+	equal "ends" "" "$(ends "$A" "$B")"
+
+	# What ip can ask for: no peer attribute.
+	ip -n "$A" link add c address 02:00:00:00:00:03 link-netns "$B" type rust_pair
+	equal "ends" "c rust_pair0" "$(ends "$A" "$B")"
+	equal "namespace of the peer" "$B" "$(peer_namespace "$A" c)"
+	equal "address" 02:00:00:00:00:03 "$(end_of "$A" c .address)"
+	[ "$(end_of "$B" rust_pair0 .address)" != 02:00:00:00:00:03 ] || fail "both have the address"
+	ip -n "$B" link del rust_pair0
+	equal "ends" "" "$(ends "$A" "$B")"
+}
+
+# peer_namespace NS NAME: where the peer is.
+peer_namespace()
+{
+	local id
+
+	id=$(end_of "$1" "$2" .link_netnsid)
+	ip -n "$1" -j netns list-id | jq -r --argjson id "$id" '.[] | select(.nsid == $id).name'
+}
+
+pair_refused()
+{
+	local many=(name0123456789abcdef)
+
+	need jq
+	setup_ns A B
+	insmod "$PAIR_KO"
+	ip -n "$B" link add taken type dummy
+	refused "a loss of all" 'Invalid argument: all packets would be lost \(attribute 2\)' \
+		pair "$A" add left lose=1
+	refused "a name that is taken" 'File exists' \
+		pair "$A" add left peer=taken peer-netns="/run/netns/$B"
+	refused "a multicast address" "requested address|multicast" \
+		pair "$A" add left peer=right peer-address=010000000002
+	refused "a short address" 'must have 6' pair "$A" add left peer=right peer-address=0200
+	refused "an index below 0" 'negative' pair "$A" add left peer=right peer-index=-1
+	refused "an MTU of 20" 'mtu' pair "$A" add left peer=right peer-mtu=20
+	refused "an index that is taken" 'busy|exists' \
+		pair "$A" add left index=1 peer=right peer-index=99 peer-netns="/run/netns/$B"
+	refused "a long name" 'Numerical result|Invalid' pair "$A" add left peer="${many[*]}"
+	refused "a namespace that is none" '' pair "$A" add left peer=right peer-netns=/dev/null
+	equal "ends" "" "$(ends "$A" "$B")"
+	pair "$A" add left
+	refused "a loss of all" 'all packets would be lost \(attribute 2\)' pair "$A" set left lose=1
+	equal "ends" "left rust_pair0" "$(ends "$A")"
+	rmmod rust_pair
+	equal "ends" "" "$(ends "$A")"
+}
+
+pair_pings()
+{
+	local address before
+
+	setup_pair
+	for address in 192.0.2.2 2001:db8::2; do
+		check "ping of $address" ping_once "$A" "$address"
+	done
+	for address in 192.0.2.1 2001:db8::1; do
+		check "ping of $address" ping_once "$B" "$address"
+	done
+	# Longer than the MTU: fragments.
+	check "long ping" ping_once "$A" 192.0.2.2 -s 4000
+	sleep 0.1
+	counters "$A" left
+	equal "errors and drops of left" "0 0 0 0" "$rx_errors $rx_dropped $tx_errors $tx_dropped"
+	before="$rx_packets $rx_bytes $tx_packets $tx_bytes"
+	counters "$B" right
+	equal "errors and drops of right" "0 0 0 0" "$rx_errors $rx_dropped $tx_errors $tx_dropped"
+	equal "left has received what right sent, and the other way" "$before" \
+		"$tx_packets $tx_bytes $rx_packets $rx_bytes"
+	number "packets" "$rx_packets" -gt 10
+	# A mark is the namespace's own.
+	in_ns "$B" nft -f - <<- EOF
+		table ip t { chain c { type filter hook input priority 0; meta mark 7 counter drop; }; }
+	EOF
+	check "marked ping" ping_once "$A" -m 7 192.0.2.2
+	# Of a shorter MTU: dropped at the other end.
+	ip -n "$B" link set right mtu 1000
+	refused "a packet that is too long" '100% packet loss' ping_once "$A" 192.0.2.2 -s 1200
+	counters "$B" right
+	number "dropped at the other end" "$rx_dropped" -ge 1
+	counters "$A" left
+	equal "and at this one" 1 "$tx_dropped"
+}
+
+# carrier NS DEVICE: the flag, 1 or 0.
+carrier()
+{
+	[[ " $(ip -n "$1" -j link show "$2" | jq -r '.[].flags | join(" ")') " == *" NO-CARRIER "* ]] &&
+		echo 0 || echo 1
+}
+
+# A moment after it has a carrier.
+is_up()
+{
+	[ "$(end_of "$A" left .operstate)" = UP ]
+}
+
+pair_carrier()
+{
+	need jq
+	setup_pair
+	equal "both up" "1 1" "$(carrier "$A" left) $(carrier "$B" right)"
+	wait_for is_up || fail "left is not UP"
+	ip -n "$B" link set right down
+	equal "right down" 0 "$(carrier "$A" left)"
+	refused "a ping" '' ping_once "$A" 192.0.2.2
+	ip -n "$B" link set right up
+	equal "right up" "1 1" "$(carrier "$A" left) $(carrier "$B" right)"
+	check "a ping" ping_once "$A" 192.0.2.2
+	ip -n "$A" link set left down
+	equal "left down" 0 "$(carrier "$B" right)"
+}
+
+pair_loses()
+{
+	local lost
+
+	setup_pair
+	check "ping" ping_once "$A" 192.0.2.2
+	counters "$A" left
+	lost=$tx_dropped
+	pair "$A" set left lose=3
+	matches "of 30 pings" '30 packets transmitted, (19|20|21) received' \
+		"$(in_ns "$A" ping -n -q -c 30 -i 0.01 -W 1 192.0.2.2 || true)"
+	counters "$A" left
+	number "lost" $((tx_dropped - lost)) -ge 9
+	pair "$A" set left lose=0
+	check "ping without loss" in_ns "$A" ping -n -q -c 10 -i 0.01 -W 1 192.0.2.2
+}
+
+pair_iperf()
+{
+	local address rate packets
+
+	need iperf3 jq
+	setup_pair
+	background in_ns "$B" iperf3 -s
+	wait_for listening "$B" -t 5201
+	for address in 192.0.2.2 2001:db8::2; do
+		counters "$A" left
+		packets=$tx_packets
+		rate=$(in_ns "$A" iperf3 -c "$address" -t 2 -J | jq '.end.sum_received.bits_per_second / 1e6 | floor')
+		say "$address: $rate Mbit/s"
+		number "Mbit/s" "$rate" -gt 10
+		counters "$A" left
+		number "packets" $((tx_packets - packets)) -gt 100
+	done
+	number "Mbit/s of UDP" "$(in_ns "$A" iperf3 -u -b 20M -c 192.0.2.2 -t 2 -J |
+		jq '.end.sum.bits_per_second / 1e6 | floor')" -ge 15
+	counters "$A" left
+	equal "errors" "0 0" "$rx_errors $tx_errors"
+}
+
+# pair_traffic: A sends to B what it can, as long as the test runs, and B answers.
+pair_traffic()
+{
+	cat > "$TMP/traffic.py" <<- 'EOF'
+		import socket, time
+		targets = [(socket.socket(family, socket.SOCK_DGRAM), address)
+		           for family, address in ((socket.AF_INET, "192.0.2.2"), (socket.AF_INET6, "2001:db8::2"))]
+		while True:
+		    for tx, address in targets:
+		        try:
+		            for _ in range(20):
+		                tx.sendto(b"x" * 1000, (address, 7000))
+		        except OSError:
+		            pass
+		    # Others have to get on as well.
+		    time.sleep(0.005)
+	EOF
+	background in_ns "$A" python3 "$TMP/traffic.py"
+}
+
+# carried: right has received something.
+carried()
+{
+	counters "$B" right
+	[ "$rx_packets" -gt 50 ]
+}
+
+pair_ends()
+{
+	local i count=$CROWD
+
+	need jq python3
+	setup_ns A
+	pair_traffic
+	insmod "$PAIR_KO"
+	log_mark
+	for ((i = 0; i < count; i++)); do
+		[ -n "${B:-}" ] || setup_ns B
+		setup_pair
+		wait_for carried || fail "round $i: no traffic"
+		case $((i % 6)) in
+		0) ip -n "$A" link del left ;;
+		1) ip -n "$B" link del right ;;
+		2)	# Who is second finds none.
+			ip -n "$A" link del left 2> /dev/null & ip -n "$B" link del right 2> /dev/null || true
+			wait $! || true
+			;;
+		3)	ip -n "$B" link set right netns "$A"
+			ip -n "$A" link del right
+			;;
+		4)	ip netns del "$B"
+			wait_for no_end || fail "round $i: left is still there"
+			B=
+			;;
+		5)	ip -n "$B" link set right down
+			ip -n "$A" link del left
+			;;
+		esac
+		equal "round $i: ends" "" "$(ends "$A" ${B:+"$B"})"
+		[ $((i % 20)) -ne 19 ] || say "$((i + 1)) rounds"
+	done
+	# The namespace that the traffic comes from.
+	[ -n "${B:-}" ] || setup_ns B
+	setup_pair
+	wait_for carried || fail "no traffic"
+	end_background
+	ip netns del "$A"
+	wait_for no_end "$B" || fail "right is still there"
+	check "unloaded" timeout $((WAIT_TIMEOUT * 3)) rmmod rust_pair
+	pair_log
+}
+
+no_end()
+{
+	[ -z "$(ends "${1:-$A}")" ]
+}
+
+pair_log()
+{
+	equal "trouble in the kernel log" "" "$(log_since |
+		grep -E 'WARNING|BUG|Oops|refcount|ref_tracker|unregister_netdevice: waiting' || true)"
+}
+
+pair_removal()
+{
+	local i
+
+	need jq python3
+	remember_namespaces
+	log_mark
+	setup_pair
+	pair_traffic
+	for ((i = 0; i < 5; i++)); do
+		pair "$A" add "x$i" peer="y$i" peer-netns="/run/netns/$B" peer-up=y
+		pair "$B" add "z$i"
+	done
+	wait_for carried || fail "no traffic"
+	check "unloaded" timeout $((WAIT_TIMEOUT * 3)) rmmod rust_pair
+	equal "ends" "" "$(ends "$A" "$B")"
+	end_background
+	ip netns del "$A"
+	ip netns del "$B"
+	namespaces_freed
+	pair_log
 }
 
 if [ ! -e "$SAMPLE_KO" ]; then
