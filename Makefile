@@ -38,7 +38,7 @@ SHELL_FILES = $(shell find qemu tests .ci tools debian dkms -name target -prune 
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
-	shellcheck unit tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
+	shellcheck unit compile-fail compile-fail-module tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
 	test deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
@@ -104,6 +104,13 @@ stock-module:
 # The same with the sample driver.
 samples:
 	@$(STOCK_MAKE) RUST_LO_SAMPLES=m module
+
+# Drivers that must not compile.
+compile-fail:
+	@$(STOCK_MAKE) RUST_LO_SAMPLES=m compile-fail-module
+
+compile-fail-module: module
+	@tests/compile-fail/run "$(OBJ)"
 
 # The kernels that look for faults while they run, with the module for each.
 debug-kernel kcsan-kernel:
@@ -324,6 +331,7 @@ help:
 	@echo '  clippy            lint the Rust sources'
 	@echo '  clippy-debug      the module for the debug kernel, with its KUnit tests'
 	@echo '  shellcheck        lint the scripts'
+	@echo '  compile-fail      drivers that must not compile, each with the error it must get (a minute)'
 	@echo '  unit              unit tests of the tools, and whether tests run what README.md prints'
 	@echo 'Other:'
 	@echo '  rust-analyzer     rust-project.json for editors'
