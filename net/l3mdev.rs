@@ -42,17 +42,17 @@ impl<T: Operations> Device<T> {
     /// for the other there.
     #[inline]
     pub fn set_l3_master(&self, on: bool, _rtnl: &Rtnl) {
-        let word = self.l3_word();
+        let flags = self.priv_flags();
         // SAFETY: The pointer is that of a field.
-        let old = unsafe { read_once(word) };
+        let old = unsafe { read_once(flags) };
         let new = if on {
             old | L3_MASTER
         } else {
             old & !L3_MASTER
         };
-        // SAFETY: As above, and the operations are there since setup. The word is written under
-        // RTNL only, which `_rtnl` says is held, and read without any lock.
-        unsafe { write_once(word, new) };
+        // SAFETY: As above, and the operations are there since setup. The flags are written
+        // under RTNL only, which `_rtnl` says is held, and read without any lock.
+        unsafe { write_once(flags, new) };
     }
 
     /// Whether the device belongs to an L3 master, a VRF: its addresses and routes are in that
@@ -62,16 +62,24 @@ impl<T: Operations> Device<T> {
     #[inline]
     pub fn is_l3_slave(&self, _rtnl: &Rtnl) -> bool {
         // SAFETY: The pointer is that of a field.
-        unsafe { read_once(self.l3_word()) & L3_SLAVE != 0 }
-    }
-
-    fn l3_word(&self) -> *mut usize {
-        // SAFETY: By the type's invariants.
-        unsafe { &raw mut (*self.as_raw()).__bindgen_anon_1 }.cast()
+        unsafe { read_once(self.priv_flags()) & L3_SLAVE != 0 }
     }
 }
 
 impl AnyDevice {
+    /// `dev->priv_flags`, without the bitfields that follow in the same `unsigned long`.
+    ///
+    /// Of a bitfield that is the first one and 32 bits long the place is the same everywhere: the
+    /// low half of a word of 64 bits on a little endian machine, the high half on another one, and a
+    /// word of its own where words have 32 bits.
+    fn priv_flags(&self) -> *mut u32 {
+        type Group = bindings::net_device__bindgen_ty_1;
+
+        const { assert!(size_of::<Group>() == 8 && align_of::<Group>() >= align_of::<u32>()) };
+        // SAFETY: By the type's invariants.
+        unsafe { &raw mut (*self.as_raw()).__bindgen_anon_1 }.cast()
+    }
+
     /// Whether the device is an L3 master, such as a VRF.
     ///
     /// C counterpart: `netif_is_l3_master()`, `include/linux/netdevice.h`.
@@ -96,21 +104,5 @@ impl AnyDevice {
     }
 }
 
-/// Where `IFF_L3MDEV_MASTER` lies in the word that holds `priv_flags`, a bitfield.
-const L3_MASTER: usize = in_word(bindings::netdev_priv_flags_IFF_L3MDEV_MASTER);
-
-/// Where `IFF_L3MDEV_SLAVE` lies there.
-const L3_SLAVE: usize = in_word(bindings::netdev_priv_flags_IFF_L3MDEV_SLAVE);
-
-const fn in_word(flag: u32) -> usize {
-    type Word = bindings::net_device__bindgen_ty_1;
-
-    assert!(size_of::<Word>() == size_of::<usize>());
-    assert!(align_of::<Word>() == align_of::<usize>());
-    // The first field of the word: its low end, or its high one.
-    if cfg!(target_endian = "little") {
-        flag as usize
-    } else {
-        (flag as usize) << (usize::BITS - u32::BITS)
-    }
-}
+const L3_MASTER: u32 = bindings::netdev_priv_flags_IFF_L3MDEV_MASTER;
+const L3_SLAVE: u32 = bindings::netdev_priv_flags_IFF_L3MDEV_SLAVE;
