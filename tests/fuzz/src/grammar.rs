@@ -67,6 +67,8 @@ const DEVICES: usize = 5;
 pub struct Grammar<'a> {
     pub rng: &'a mut Rng,
     pub mode: Mode,
+    /// The name of the kind that is tested.
+    pub kind: &'static str,
     /// The namespace in which the message is sent.
     pub from: usize,
     /// Devices that may be changed, by namespace.
@@ -241,7 +243,7 @@ impl Grammar<'_> {
     fn info(&mut self) -> Attr {
         let mut inner = vec![Attr(
             IFLA_INFO_KIND,
-            Value::Kind(if self.rng.percent(80) { 8 } else { 7 }),
+            Value::Kind(self.kind.len() + usize::from(self.rng.percent(80))),
         )];
         match self.rng.below(20) {
             0 => inner.push(Attr(IFLA_INFO_DATA, Value::Nested(vec![]))),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fuzzes rtnetlink with messages for the kind rust_lo.
+//! Fuzzes rtnetlink with messages for the kind rust_lo, or another one that is tested.
 //!
 //! Messages are made by grammar, most of them such that they succeed, and about a third of them
 //! are then damaged. Each is sent twice, in two worlds of two namespaces: for rust_lo in one, for
@@ -31,6 +31,7 @@ mod uapi;
 mod world;
 
 use round::{Counts, Mode, Round, LENGTH};
+use world::Tested;
 
 /// A round that has sent nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -43,6 +44,7 @@ fn growth_allowed(count: u64) -> i64 {
 }
 
 struct Options {
+    tested: Tested,
     count: u64,
     seed: u64,
     jobs: usize,
@@ -54,13 +56,14 @@ struct Options {
 
 fn usage(problem: &str) -> ! {
     eprintln!("fuzz: {problem}");
-    eprintln!("usage: fuzz [--count N] [--seed S] [--jobs N] [--only NUMBER] [-v]");
+    eprintln!("usage: fuzz [--kind KIND] [--count N] [--seed S] [--jobs N] [--only NUMBER] [-v]");
     exit(2)
 }
 
 fn options() -> Options {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let mut options = Options {
+        tested: Tested::RustLo,
         count: 100_000,
         seed: now.map_or(1, |t| t.as_nanos() as u64 % 1_000_000_000),
         jobs: 4,
@@ -80,6 +83,13 @@ fn options() -> Options {
                 .unwrap_or_else(|_| usage(&format!("'{text}' is not a number")))
         };
         match arg.as_str() {
+            "--kind" => {
+                let text = text();
+                options.tested = *Tested::ALL
+                    .iter()
+                    .find(|tested| tested.name() == text)
+                    .unwrap_or_else(|| usage(&format!("'{text}' is no kind that is tested")));
+            }
             "--count" => options.count = number(),
             "--seed" => options.seed = number(),
             "--jobs" => options.jobs = number().clamp(1, 64) as usize,
@@ -95,7 +105,12 @@ fn options() -> Options {
 /// A round in this process, which it leaves as another user or elsewhere.
 fn run_round(options: &Options, number: u64, length: u64, note: &str) -> ExitCode {
     let result = File::create(note)
-        .and_then(|note| Ok((Round::new(options.seed, number, options.verbose)?, note)))
+        .and_then(|note| {
+            Ok((
+                Round::new(options.tested, options.seed, number, options.verbose)?,
+                note,
+            ))
+        })
         .map_err(|e| format!("cannot set up the namespaces of round {number}: {e}"))
         .and_then(|(round, note)| round.run(length, Some(&note)));
     match result {
@@ -129,6 +144,7 @@ impl Running {
             temp_dir().join(file).to_string_lossy().into_owned()
         });
         let mut command = Command::new(current_exe()?);
+        command.args(["--kind", options.tested.name()]);
         command.args(["--seed", &options.seed.to_string()]);
         command.args([
             "--round",
@@ -231,12 +247,13 @@ fn kernel_memory() -> i64 {
 
 /// What has to be afterwards as it was before: devices of the initial namespace, and how often the
 /// module is held.
-fn left() -> String {
+fn left(tested: Tested) -> String {
     let devices = fs::read_to_string("/proc/net/dev").unwrap_or_default();
     let names = devices.lines().skip(2).filter_map(|l| l.split(':').next());
     let mut names: Vec<_> = names.map(str::trim).collect();
     names.sort_unstable();
-    let held = fs::read_to_string("/sys/module/rust_lo/refcnt").unwrap_or_default();
+    let held =
+        fs::read_to_string(format!("/sys/module/{}/refcnt", tested.name())).unwrap_or_default();
     format!("devices {}; module held {}", names.join(" "), held.trim())
 }
 
@@ -354,7 +371,7 @@ fn run(options: &Options) -> Result<(), String> {
         return Err(format!("cannot change a setting of the kernel: {e}"));
     }
     // Messages for kinds that are not there are all refused, and nothing differs.
-    for kind in ["rust_lo", "dummy"] {
+    for kind in [options.tested.name(), "dummy"] {
         thread::spawn(move || world::try_kind(kind))
             .join()
             .expect("a thread of this program died")
@@ -365,7 +382,7 @@ fn run(options: &Options) -> Result<(), String> {
 
     let start = Instant::now();
     let mut counts = Counts::new();
-    let before = left();
+    let before = left(options.tested);
     let (first, second) = todo.split_at(todo.len() / 2);
     run_rounds(options, first.to_vec(), &mut counts)?;
     let memory = kernel_memory();
@@ -379,7 +396,7 @@ fn run(options: &Options) -> Result<(), String> {
     }
     let seconds = start.elapsed().as_secs_f64();
     let growth = kernel_memory() - memory;
-    let after = left();
+    let after = left(options.tested);
 
     for (what, number) in &counts {
         println!("# {number:>8} {what}");
@@ -407,7 +424,12 @@ fn main() -> ExitCode {
     if let Some((number, length, note)) = &options.round {
         return run_round(&options, *number, *length, note);
     }
-    println!("# fuzz --seed {} --count {}", options.seed, options.count);
+    println!(
+        "# fuzz --kind {} --seed {} --count {}",
+        options.tested.name(),
+        options.seed,
+        options.count
+    );
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {

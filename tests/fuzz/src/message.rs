@@ -6,7 +6,7 @@
 //! other for its peer in C. Both come out with the same layout. They differ only in what depends
 //! on the world, of the same length in both: kinds, indexes of devices, descriptors, process ids.
 
-use crate::uapi::*;
+use crate::{uapi::*, world::KIND_LEN};
 use std::ops::Range;
 
 /// Of a device, with its name as [`Link::name`](crate::world::Link::name) says.
@@ -29,7 +29,7 @@ pub enum Net {
 pub enum Value {
     Bytes(Vec<u8>),
     Nested(Vec<Attr>),
-    /// The kind that is tested, so many bytes of it: 7 without an end, 8 with one.
+    /// The kind that is tested, so many bytes of it: with an end or without.
     Kind(usize),
     Index(Index),
     Fd(Net),
@@ -107,7 +107,7 @@ pub struct Message {
 
 /// What a message depends on.
 pub trait Side {
-    fn kind(&self) -> [u8; 8];
+    fn kind(&self) -> [u8; KIND_LEN];
     fn index(&self, index: &Index) -> i32;
     fn fd(&self, net: Net) -> i32;
     fn pid(&self, net: Net) -> i32;
@@ -402,10 +402,10 @@ pub fn keeps_meaning(before: &Built, after: &Built) -> bool {
 mod tests {
     use super::*;
 
-    struct Given(&'static [u8; 8], i32);
+    struct Given(&'static [u8; KIND_LEN], i32);
 
     impl Side for Given {
-        fn kind(&self) -> [u8; 8] {
+        fn kind(&self) -> [u8; KIND_LEN] {
             *self.0
         }
 
@@ -446,8 +446,8 @@ mod tests {
     #[test]
     fn layout_is_the_same_for_all_kinds() {
         let message = message(Vec::new());
-        let one = message.build(7, &Given(b"rust_lo\0", 3));
-        let two = message.build(7, &Given(b"dummy\0\0\0", 300));
+        let one = message.build(7, &Given(b"rust_lo\0\0\0\0\0", 3));
+        let two = message.build(7, &Given(b"dummy\0\0\0\0\0\0\0", 300));
         assert_eq!(one.attrs, two.attrs);
         assert_eq!(one.fixed, two.fixed);
         for (at, (a, b)) in one.bytes.iter().zip(&two.bytes).enumerate() {
@@ -462,7 +462,7 @@ mod tests {
 
     /// Whether a mutation leaves the meaning, at the attribute of this number.
     fn keeps(mutation: impl Fn(usize) -> Mutation, attr: usize) -> bool {
-        let side = Given(b"rust_lo\0", 3);
+        let side = Given(b"rust_lo\0\0\0\0\0", 3);
         let whole = message(Vec::new()).build(7, &side);
         let mutation = mutation(whole.attrs[attr]);
         keeps_meaning(&whole, &message(vec![mutation]).build(7, &side))

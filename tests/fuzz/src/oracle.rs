@@ -4,18 +4,19 @@
 //!
 //! The peer is `dummy`: it has an MTU without limits too, no queue and no operations of its own for
 //! links but one that checks addresses, so that rtnetlink does the same for both. Whatever it
-//! answers, rust_lo has to answer, but for the [`DIFFERENCES`].
+//! answers, the kind that is tested has to answer, but for the [`DIFFERENCES`].
 
 use crate::{
     message::{attributes, Seen},
     round::Mode,
     uapi::*,
-    world::{Answer, Link, INITIAL_ID},
+    world::{Answer, Link, Tested, INITIAL_ID},
 };
 
 /// A message that was sent in both worlds, and the answers.
 pub struct Case<'a> {
-    /// As it was sent for rust_lo.
+    pub tested: Tested,
+    /// As it was sent for the kind that is tested.
     pub bytes: &'a [u8],
     pub seen: &'a Seen,
     /// Not all of it is what the kernel's policy asks for.
@@ -40,9 +41,10 @@ impl Case<'_> {
     }
 }
 
-/// Where a rust_lo device is meant to be unlike a dummy.
+/// Where a device is meant to be unlike a dummy.
 pub struct Difference {
     pub name: &'static str,
+    whose: &'static [Tested],
     #[allow(dead_code, reason = "for the reader")]
     pub why: &'static str,
     applies: fn(&Case<'_>) -> bool,
@@ -53,6 +55,7 @@ const LARGEST_GSO: u32 = 8 * 65535;
 pub const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "address of zeros",
+        whose: &[Tested::RustLo],
         why: "It is what a loopback has: asking for it is no change. dummy_validate() \
               (drivers/net/dummy.c) and eth_mac_addr() (net/ethernet/eth.c) refuse it.",
         applies: |case| {
@@ -65,6 +68,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "broadcast address of a wrong length",
+        whose: &[Tested::RustLo],
         why:
             "validate refuses it, before anything else is looked at. With dummy rtnl_create_link() \
               copies any that is not too short, past the end of an Ethernet address.",
@@ -77,11 +81,13 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "carrier",
+        whose: &[Tested::RustLo],
         why: "A loopback has no ndo_change_carrier.",
         applies: |case| case.ours.errno == libc::EOPNOTSUPP && case.attr(IFLA_CARRIER).is_some(),
     },
     Difference {
         name: "large GSO packets",
+        whose: &[Tested::RustLo],
         why: "The limit of a loopback is GSO_MAX_SIZE, that of a dummy TSO_LEGACY_MAX_SIZE \
               (alloc_netdev_mqs(), net/core/dev.c).",
         applies: |case| {
@@ -95,6 +101,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "index in another namespace",
+        whose: &Tested::ALL,
         why: "The message has the index of a device in its own namespace; whether the other one \
               has a device of that index too is chance, after a message that only one could obey.",
         applies: |case| {
@@ -104,6 +111,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "address of its own",
+        whose: &[Tested::RustLo],
         why: "A loopback that is up has 127.0.0.1 and ::1, a dummy none: a request without an \
               address removes the first one.",
         applies: |case| {
@@ -114,6 +122,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "damaged kind",
+        whose: &Tested::ALL,
         why: "The name of the kind runs on into what follows it, not at the same byte for both. \
               A message that is whole has one: it is the kind that is not there then.",
         applies: |case| {
@@ -125,6 +134,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "IPv6 token",
+        whose: &[Tested::RustLo],
         why: "inet6_set_iftoken() (net/ipv6/addrconf.c) refuses a loopback first.",
         applies: |case| {
             case.ours.errno == libc::EINVAL
@@ -134,6 +144,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "index taken for something else",
+        whose: &Tested::ALL,
         why: "The index of the device is not the same for both, and this type of message has \
               something else there: attributes (RTM_SETNEIGHTBL), a table (RTM_NEWRULE).",
         applies: |case| {
@@ -144,6 +155,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "IPv6 route",
+        whose: &[Tested::RustLo],
         why: "fib6_nh_init() (net/ipv6/route.c) makes a route through any loopback an unreachable \
               one through lo, which has to be up for it.",
         applies: |case| {
@@ -155,30 +167,40 @@ pub const DIFFERENCES: &[Difference] = &[
 
 /// The difference that explains different answers, or devices.
 pub fn explain(case: &Case<'_>) -> Option<&'static Difference> {
-    DIFFERENCES.iter().find(|d| (d.applies)(case))
+    DIFFERENCES
+        .iter()
+        .find(|d| d.whose.contains(&case.tested) && (d.applies)(case))
 }
 
 /// What our own `validate` has to say of a message that gets as far: error and text.
-pub fn refused_by_validate(bytes: &[u8], seen: &Seen) -> Option<(i32, &'static str)> {
+pub fn refused_by_validate(
+    tested: Tested,
+    bytes: &[u8],
+    seen: &Seen,
+) -> Option<(i32, &'static str)> {
     let info = seen.attr(bytes, IFLA_LINKINFO)?;
     let kind = attributes(info, 0..info.len())
         .into_iter()
         .find(|(attr, _)| *attr == IFLA_INFO_KIND)?;
-    if seen.kind != RTM_NEWLINK || !info[kind.1].starts_with(b"rust_lo") {
+    if seen.kind != RTM_NEWLINK || !info[kind.1].starts_with(tested.name().as_bytes()) {
         return None;
     }
     let address = seen.attr(bytes, IFLA_ADDRESS);
     if address.is_some_and(|a| a.len() != 6) {
         return Some((libc::EINVAL, "address has "));
     }
-    if seen
-        .attr(bytes, IFLA_BROADCAST)
-        .is_some_and(|a| a.len() != 6)
+    if tested == Tested::RustLo
+        && seen
+            .attr(bytes, IFLA_BROADCAST)
+            .is_some_and(|a| a.len() != 6)
     {
         return Some((libc::EINVAL, "broadcast address has "));
     }
     if address.is_some_and(|a| a[0] & 1 != 0) {
         return Some((libc::EADDRNOTAVAIL, "is a multicast one"));
+    }
+    if tested == Tested::RustDummy && address.is_some_and(|a| a == [0; 6]) {
+        return Some((libc::EADDRNOTAVAIL, "is all zero"));
     }
     None
 }
@@ -219,7 +241,7 @@ pub fn touches_initial(bytes: &[u8], seen: &Seen, initial_fd: i32) -> bool {
 }
 
 /// A message that would change what was in the initial namespace before.
-pub fn endangers(mode: Mode, bytes: &[u8], seen: &Seen, ours: &[i32]) -> bool {
+pub fn endangers(tested: Tested, mode: Mode, bytes: &[u8], seen: &Seen, ours: &[i32]) -> bool {
     if mode != Mode::Initial || !seen.is_link() {
         return false;
     }
@@ -230,7 +252,10 @@ pub fn endangers(mode: Mode, bytes: &[u8], seen: &Seen, ours: &[i32]) -> bool {
         return !ours.contains(&index) && seen.kind != RTM_NEWLINK
             || (index < 1000 && !ours.contains(&index));
     }
-    let known = |name: &[u8]| name.starts_with(b"lo") || name.starts_with(b"rust_lo");
+    let known = |name: &[u8]| {
+        let kinds = ["lo", "rust_lo", tested.name()];
+        kinds.iter().any(|kind| name.starts_with(kind.as_bytes()))
+    };
     if names.iter().any(Option::is_some) {
         return names.into_iter().flatten().any(known);
     }
@@ -253,7 +278,8 @@ const FLAGS: u32 = IFF_UP
     | IFF_DORMANT;
 
 /// What is wrong with our device: it is not as theirs is. Each begins with the values of its kind.
-fn differs(ours: &Link, theirs: &Link) -> Vec<String> {
+fn differs(tested: Tested, ours: &Link, theirs: &Link) -> Vec<String> {
+    let loopback = tested == Tested::RustLo;
     let mut wrong = Vec::new();
     let mut same = |what: &str, ok: bool, a: String, b: String| {
         if !ok {
@@ -263,10 +289,14 @@ fn differs(ours: &Link, theirs: &Link) -> Vec<String> {
     let (a, b) = (ours.flags & FLAGS, theirs.flags & FLAGS);
     same("flags", a == b, format!("{a:#x}"), format!("{b:#x}"));
     let (a, b) = (ours.mtu, theirs.mtu);
-    let default = (a, b) == (65536, 1500);
+    let default = loopback && (a, b) == (65536, 1500);
     same("MTU", a == b || default, a.to_string(), b.to_string());
     let (a, b) = (&ours.address, &theirs.address);
-    let default = *a == [0; 6] && b.len() == 6;
+    let random = |address: &[u8]| address.len() == 6 && address[0] & 3 == 2;
+    let default = match tested {
+        Tested::RustLo => *a == [0; 6] && b.len() == 6,
+        Tested::RustDummy => random(a) && random(b),
+    };
     same(
         "address",
         a == b || default,
@@ -274,7 +304,7 @@ fn differs(ours: &Link, theirs: &Link) -> Vec<String> {
         format!("{b:x?}"),
     );
     let (a, b) = (&ours.broadcast, &theirs.broadcast);
-    let default = *a == [0; 6] && *b == [0xff; 6];
+    let default = loopback && *a == [0; 6] && *b == [0xff; 6];
     let what = "broadcast address";
     same(
         what,
@@ -297,17 +327,22 @@ fn differs(ours: &Link, theirs: &Link) -> Vec<String> {
 }
 
 /// What is not the same in a namespace of the two worlds: names of devices, and what is wrong.
-pub fn compare(ours: &[Link], theirs: &[Link], skip: &[String]) -> Vec<(String, String)> {
+pub fn compare(
+    tested: Tested,
+    ours: &[Link],
+    theirs: &[Link],
+    skip: &[String],
+) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     let find = |links: &[Link], name: &str| links.iter().position(|l| l.name == name);
     for link in ours.iter().filter(|l| !skip.contains(&l.name)) {
         let name = &link.name;
         match find(theirs, name) {
             Some(at) => {
-                let found = differs(link, &theirs[at]);
+                let found = differs(tested, link, &theirs[at]);
                 wrong.extend(found.into_iter().map(|w| (name.clone(), w)));
             }
-            None => wrong.push((name.clone(), format!("{name} is there for rust_lo only"))),
+            None => wrong.push((name.clone(), format!("{name} is there for our kind only"))),
         }
     }
     for link in theirs.iter().filter(|l| !skip.contains(&l.name)) {
@@ -342,6 +377,7 @@ mod tests {
         };
         let explained = |damaged, ours, theirs| {
             let case = Case {
+                tested: Tested::RustLo,
                 bytes: &bytes,
                 seen: &seen,
                 damaged,

@@ -48,6 +48,29 @@ pub struct Link {
     pub master: i32,
 }
 
+/// The kind that is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tested {
+    /// A loopback: not in all like the peer.
+    RustLo,
+    /// The sample `rust_dummy`: the peer in Rust.
+    RustDummy,
+}
+
+impl Tested {
+    pub const ALL: [Self; 2] = [Self::RustLo, Self::RustDummy];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RustLo => "rust_lo",
+            Self::RustDummy => "rust_dummy",
+        }
+    }
+}
+
+/// The longest name of a kind, with its end.
+pub const KIND_LEN: usize = 12;
+
 /// What has to come out the same whatever the kind is.
 const PLAIN: &[u16] = &[
     IFLA_QDISC,
@@ -218,10 +241,11 @@ impl World {
     pub fn make(&mut self, room: usize, up: bool) -> Result<()> {
         let mut head = [0; 16];
         head[8] = u8::from(up);
+        let kind = self.kind();
         let mut info = vec![];
-        info.extend((ATTR as u16 + 8).to_ne_bytes());
+        info.extend((ATTR as u16 + kind.len() as u16).to_ne_bytes());
         info.extend(IFLA_INFO_KIND.to_ne_bytes());
-        info.extend(self.kind());
+        info.extend(kind);
         let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
         let attrs: [(u16, &[u8]); 1] = [(IFLA_LINKINFO, &info)];
         self.ask(room, request(RTM_NEWLINK, flags, &head, &attrs))
@@ -346,8 +370,8 @@ impl Answer {
 }
 
 impl Side for World {
-    fn kind(&self) -> [u8; 8] {
-        let mut kind = [0; 8];
+    fn kind(&self) -> [u8; KIND_LEN] {
+        let mut kind = [0; KIND_LEN];
         kind[..self.kind.len()].copy_from_slice(self.kind.as_bytes());
         kind
     }
