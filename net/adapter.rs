@@ -60,6 +60,21 @@ impl<T: link::Operations> Adapter<T> {
         } else {
             None
         },
+        ndo_validate_addr: if T::HAS_VALIDATE_ADDR {
+            Some(Self::validate_addr)
+        } else {
+            None
+        },
+        ndo_set_rx_mode_async: if T::HAS_SET_RX_MODE {
+            Some(Self::set_rx_mode)
+        } else {
+            None
+        },
+        ndo_change_carrier: if T::HAS_CHANGE_CARRIER {
+            Some(Self::change_carrier)
+        } else {
+            None
+        },
         ndo_change_mtu: if T::HAS_CHANGE_MTU {
             Some(Self::change_mtu)
         } else {
@@ -228,6 +243,45 @@ impl<T: link::Operations> Adapter<T> {
         // SAFETY: What the core hands over is a `struct sockaddr_storage`, until this returns.
         let address = unsafe { RequestedAddress::from_raw(address) };
         from_result(|| T::set_mac_address(dev, &address, &rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_validate_addr`.
+    unsafe extern "C" fn validate_addr(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: `__dev_open()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: Under RTNL, as the device has not asked for a lock of its own instead
+        // (`netdev_need_ops_lock()`, include/net/netdev_lock.h), which `Setup` cannot. Here and in
+        // the next two.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        from_result(|| T::validate_addr(dev, &rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_set_rx_mode_async`.
+    unsafe extern "C" fn set_rx_mode(
+        dev: *mut bindings::net_device,
+        _unicast: *mut bindings::netdev_hw_addr_list,
+        _multicast: *mut bindings::netdev_hw_addr_list,
+    ) -> c_int {
+        // SAFETY: `netif_rx_mode_run()` calls this for a device that is up, thus registered.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        from_result(|| T::set_rx_mode(dev, &rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_change_carrier`.
+    unsafe extern "C" fn change_carrier(dev: *mut bindings::net_device, on: bool) -> c_int {
+        // SAFETY: `netif_change_carrier()` calls this for a registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: As above.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        from_result(|| T::change_carrier(dev, on, &rtnl).map(|()| 0))
     }
 
     /// # Safety

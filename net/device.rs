@@ -113,6 +113,33 @@ pub trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Checks the hardware address before the device goes up, mostly by
+    /// [`Device::eth_validate_addr`]; an error keeps it down. Process context.
+    ///
+    /// C counterpart: `ndo_validate_addr`.
+    fn validate_addr(_dev: &Device<Self>, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The addresses that the device has to receive are others now, or it is to be promiscuous or
+    /// not; an error has it called again, later. Process context.
+    ///
+    /// Without it users cannot add multicast addresses by hand (`SIOCADDMULTI`). The lists of
+    /// addresses are not wrapped.
+    ///
+    /// C counterpart: `ndo_set_rx_mode_async`.
+    fn set_rx_mode(_dev: &Device<Self>, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A user wants the device to have a carrier, or none: [`Device::netif_carrier_on`],
+    /// [`Device::netif_carrier_off`]. Process context.
+    ///
+    /// C counterpart: `ndo_change_carrier`.
+    fn change_carrier(_dev: &Device<Self>, _on: bool, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Sets the MTU, which is within the device's limits, by [`Device::set_mtu`]. Process context.
     ///
     /// Without it the core sets it.
@@ -305,6 +332,15 @@ impl<T: Operations> Device<T> {
     pub fn eth_mac_addr(&self, address: &RequestedAddress<'_>, _rtnl: &Rtnl) -> Result {
         // SAFETY: By the invariants of both types; RTNL is held.
         to_result(unsafe { bindings::eth_mac_addr(self.as_raw(), address.ptr) })
+    }
+
+    /// `EADDRNOTAVAIL` unless the hardware address is a unicast one, not all zero.
+    ///
+    /// C counterpart: `eth_validate_addr()`, `net/ethernet/eth.c`.
+    pub fn eth_validate_addr(&self, _rtnl: &Rtnl) -> Result {
+        // SAFETY: By the type's invariants; an address is changed under RTNL, and there is always
+        // room for one of Ethernet's length.
+        to_result(unsafe { bindings::eth_validate_addr(self.as_raw()) })
     }
 }
 

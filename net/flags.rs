@@ -64,6 +64,8 @@ impl_flags!(
         FragList = 1 << bindings::NETIF_F_FRAGLIST_BIT,
         /// Every kind of segmentation that software can undo (`NETIF_F_GSO_SOFTWARE`).
         GsoSoftware = bindings::NETIF_F_GSO_SOFTWARE,
+        /// Every kind of segmentation of packets in tunnels (`NETIF_F_GSO_ENCAP_ALL`).
+        GsoEncapAll = bindings::NETIF_F_GSO_ENCAP_ALL,
         /// Packets need no checksum on the way out (`NETIF_F_HW_CSUM`).
         HwChecksum = 1 << bindings::NETIF_F_HW_CSUM_BIT,
         /// Packets need no check of their checksum on the way in (`NETIF_F_RXCSUM`).

@@ -56,8 +56,10 @@ pub mod prelude {
         device::{
             self,
             Device,
-            Registering, //
+            Registering,
+            RequestedAddress, //
         },
+        ethtool,
         flags::{
             Feature,
             InterfaceFlag,

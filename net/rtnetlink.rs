@@ -103,6 +103,9 @@ pub struct LinkAttributes<'a> {
     _life: PhantomData<&'a ()>,
 }
 
+/// In the first byte of an Ethernet address that is a multicast one.
+const MULTICAST: u8 = 0x01;
+
 impl LinkAttributes<'_> {
     /// # Safety
     ///
@@ -121,10 +124,9 @@ impl LinkAttributes<'_> {
     /// `rtnl_create_link()` copies them as they are. `EINVAL` for a wrong length, `EADDRNOTAVAIL`
     /// for a multicast address.
     ///
-    /// C counterpart: `dummy_validate()`, `drivers/net/dummy.c`.
+    /// C counterpart: as `dummy_validate()`, `drivers/net/dummy.c`, but for the zeros.
     pub fn check_ethernet_addresses(&self, extack: &mut ExtAck<'_>) -> Result {
         const LEN: usize = bindings::ETH_ALEN as usize;
-        const MULTICAST: u8 = 0x01;
 
         let address = self.bytes(bindings::IFLA_ADDRESS);
         let broadcast = self.bytes(bindings::IFLA_BROADCAST);
@@ -143,6 +145,28 @@ impl LinkAttributes<'_> {
             return Err(Error::from_errno(-(bindings::EADDRNOTAVAIL as c_int)));
         }
         Ok(())
+    }
+
+    /// Checks the address that was asked for: a whole Ethernet address, a unicast one and not all
+    /// zero. `EINVAL` for a wrong length, `EADDRNOTAVAIL` for one that cannot be a device's.
+    ///
+    /// C counterpart: `dummy_validate()`, `drivers/net/dummy.c`.
+    pub fn check_ethernet_address(&self, extack: &mut ExtAck<'_>) -> Result {
+        let Some(address) = self.bytes(bindings::IFLA_ADDRESS) else {
+            return Ok(());
+        };
+        let Ok(address) = <[u8; bindings::ETH_ALEN as usize]>::try_from(address) else {
+            extack.set_msg(fmt!("address has {} bytes, must have 6", address.len()));
+            return Err(EINVAL);
+        };
+        let why = match address {
+            [0, 0, 0, 0, 0, 0] => "is all zero",
+            [first, ..] if first & MULTICAST != 0 => "is a multicast one",
+            _ => return Ok(()),
+        };
+        extack.set_msg(fmt!("address {why}"));
+        // Not in `kernel::error::code` of 7.2.
+        Err(Error::from_errno(-(bindings::EADDRNOTAVAIL as c_int)))
     }
 
     fn bytes(&self, attribute: u32) -> Option<&[u8]> {

@@ -157,6 +157,12 @@ impl<T: Operations> Setup<'_, T> {
         self
     }
 
+    /// Sets the features that packets in a tunnel may make use of.
+    pub fn hw_enc_features(&mut self, features: impl Into<Features>) -> &mut Self {
+        self.raw().hw_enc_features = features.into().into();
+        self
+    }
+
     /// Sets the size up to which TCP may build packets for the device to segment, in bytes.
     ///
     /// The limit in force stays at its default until the user raises it up to this one. A size that
