@@ -11,6 +11,11 @@ TESTS=(
 	"pings: its devices carry pings, and count each packet"
 	"beside: one in the same namespace as a rust_lo device, each with its own traffic"
 	"removal: rmmod deletes its devices everywhere, and no namespace is held"
+	"dummy_short: rust_dummy has no unsafe code and fewer than 90 lines"
+	"dummy_told: user space is told of its devices what it is told of a dummy, field by field"
+	"dummy_does: commands come to the same with it as with a dummy, and packets are counted"
+	"dummy_load: as many devices as were asked for, and none is left after rmmod"
+	"dummy_fuzz: rtnetlink answers and does the same as for a dummy"
 	"pair_short: rust_pair has no unsafe code and fewer than 200 lines"
 	"pair_asked: both ends are as they were asked for, and each tells where the other one is"
 	"pair_refused: what cannot be had is refused with a reason, and leaves no end behind"
@@ -23,13 +28,14 @@ TESTS=(
 )
 
 SAMPLE_KO=$(dirname "$RUST_LO_KO")/rust_echo.ko
+DUMMY_KO=${SAMPLE_KO%/*}/rust_dummy.ko
 PAIR_KO=${SAMPLE_KO%/*}/rust_pair.ko
 
 cleanup_hook()
 {
 	local sample
 
-	for sample in rust_echo rust_pair; do
+	for sample in rust_dummy rust_echo rust_pair; do
 		[ ! -d "/sys/module/$sample" ] || rmmod "$sample"
 	done
 }
@@ -115,6 +121,199 @@ removal()
 	namespaces_freed
 	equal "trouble in the kernel log" "" "$(log_since |
 		grep -E 'WARNING|BUG|Oops|refcount|unregister_netdevice: waiting' || true)"
+}
+
+dummy_short()
+{
+	local source=$TESTS_DIR/../samples/rust_dummy.rs
+
+	[ -e "$source" ] || skip "there is no source beside the tests"
+	equal "lines with unsafe" 0 "$(grep -c unsafe "$source" || true)"
+	number "lines" "$(wc -l < "$source")" -lt 90
+}
+
+# setup_dummies: a namespace NS with a device dumc of the dummy in C and one dumr of
+# ours.
+setup_dummies()
+{
+	modprobe dummy numdummies=0 2> /dev/null || true
+	insmod "$DUMMY_KO" numdummies=0
+	setup_ns NS
+	batch "$NS" <<- EOF
+		link add dumc type dummy
+		link add dumr type rust_dummy
+	EOF
+}
+
+# same DEVICE: but for its name, its index, its address and its kind.
+same()
+{
+	sed -E "s/^[0-9]+:/N:/; s/\brust_dummy\b/dummy/g; s/\b$1\b/DEV/g; s/(ifindex\"?|IFINDEX|iflink)(:|=) ?[0-9]+/\1/
+		/address|ether/s/([0-9a-f]{2}:){5}[0-9a-f]{2}/MAC/"
+}
+
+# told DEVICE: by ip, ethtool, sysctls and sysfs, a line each.
+told()
+{
+	local option
+
+	ip -n "$NS" -d -s -s -j -p link show dev "$1"
+	for option in -i -k -T -l -g -c -a -S -m -d -u --show-eee --show-fec --show-priv-flags --show-features; do
+		echo "ethtool $option"
+		in_ns "$NS" ethtool "$option" "$1" 2>&1 || true
+	done
+	in_ns "$NS" sh -c "cd /proc/sys/net && grep -rs . ipv[46]/conf/$1 ipv[46]/neigh/$1" || true
+	ip netns exec "$NS" sh -c "cd /sys/class/net/$1/ && grep -rs . ." || true
+}
+
+dummy_told()
+{
+	local dev state
+
+	need ethtool
+	setup_dummies
+	for state in down up; do
+		for dev in dumc dumr; do
+			batch "$NS" <<< "link set $dev $state"
+			# What the protocols send when it goes up is a matter of time.
+			wait_for silence "$dev"
+			told "$dev" | same "$dev" | sed -E '/packets|bytes/s/[1-9][0-9]*/N/g' | sort > "$TMP/$dev"
+		done
+		number "fields of a device that is $state" "$(wc -l < "$TMP/dumc")" -gt 400
+		equal "what differs while it is $state" "" "$(diff "$TMP/dumc" "$TMP/dumr" || true)"
+	done
+	for dev in dumc dumr; do
+		matches "a random address" '^.[26ae]:' "$(ip -n "$NS" -j -p link show dev "$dev" | sed -n 's/.*"address": "//p')"
+	done
+	refused "two of one address" '' [ "$(link_address dumc)" = "$(link_address dumr)" ]
+}
+
+link_address()
+{
+	ip netns exec "$NS" cat "/sys/class/net/$1/address"
+}
+
+# silence DEVICE: it sends nothing for half a second.
+silence()
+{
+	local before
+
+	counters "$NS" "$1"
+	before=$tx_packets
+	sleep 0.5
+	counters "$NS" "$1"
+	[ "$before" = "$tx_packets" ]
+}
+
+# does DEVICE KIND: a transcript. While packets are counted nothing may be on of which
+# the kernel sends some of its own, sooner or later.
+does()
+{
+	local dev=$1 kind=$2 command rc
+
+	while read -r command; do
+		rc=0
+		echo "\$ $command"
+		command=${command//DEV/$dev}
+		# shellcheck disable=SC2086 # several words
+		in_ns "$NS" ${command//KIND/$kind} 2>&1 || rc=$?
+		echo "status $rc"
+	done <<- EOF
+		sysctl -w net.ipv6.conf.DEV.disable_ipv6=1
+		ip address add 192.0.2.1/24 dev DEV
+		ip link set DEV up
+		ping -n -q -c 3 -i 0.1 -W 0.1 192.0.2.9
+		ip -s -s link show dev DEV
+		ip link set DEV carrier off
+		ip link show dev DEV
+		ping -n -q -c 1 -W 0.1 192.0.2.9
+		ip -s link show dev DEV
+		ip link set DEV carrier on
+		ip link show dev DEV
+		ip maddress add 33:33:00:00:00:07 dev DEV
+		ip maddress show dev DEV
+		ip maddress delete 33:33:00:00:00:07 dev DEV
+		ip maddress show dev DEV
+		ip link set DEV promisc on
+		ip link set DEV allmulticast on
+		ip link show dev DEV
+		ip link set DEV mtu 0
+		ip link set DEV mtu 67
+		ip link set DEV mtu 65536
+		ip link set DEV mtu 2147483647
+		ip link set DEV mtu 2147483648
+		ip link set DEV mtu 9000
+		ping -n -q -c 1 -W 0.1 -M do -s 8972 192.0.2.9
+		ping -n -q -c 1 -W 0.1 -M do -s 8973 192.0.2.9
+		ip link set DEV address 01:00:5e:00:00:01
+		ip link set DEV address 00:00:00:00:00:00
+		ip link set DEV address 02:00:00:00:00:07
+		ip -s link show dev DEV
+		ethtool -K DEV gso off tso off sg off tx off
+		ethtool -k DEV
+		ethtool -K DEV tx on sg on tso on gso on highdma off
+		ip link set DEV txqueuelen 7
+		ip link add link DEV name DEV.5 type vlan id 5
+		ip link set DEV.5 up
+		ethtool -k DEV.5
+		ip link delete DEV.5
+		ip link add other address 01:00:5e:00:00:01 type KIND
+		ip link add other address 00:00:00:00:00:00 type KIND
+		ip link add other address 02:00:00:00:00 type KIND
+		ip link add other address 02:00:00:00:00:08 numtxqueues 3 numrxqueues 2 type KIND
+		ip link set other name DEV
+		ip link set DEV multicast on
+		ip link set DEV arp on
+		ip link show dev DEV
+		ip link set other down
+		ip -d link show dev other
+		ip link delete other
+		ip link show dev other
+	EOF
+}
+
+# The dummy in C gives no reasons; that the errors are the same is seen by the fuzzer.
+without_reason()
+{
+	sed -E 's/time [0-9]+ms/time/
+		s/^(RTNETLINK answers: (Cannot assign requested address|Invalid argument)|Error: address .*)$/refused/'
+}
+
+dummy_does()
+{
+	need ethtool
+	setup_dummies
+	does dumc dummy | same dumc | without_reason > "$TMP/dumc"
+	does dumr rust_dummy | same dumr | without_reason > "$TMP/dumr"
+	matches "3 pings counted" '294 +3 ' "$(xargs < "$TMP/dumr")"
+	number "commands that succeeded" "$(grep -c '^status 0' "$TMP/dumr")" -gt 30
+	equal "what differs" "" "$(diff "$TMP/dumc" "$TMP/dumr" || true)"
+}
+
+dummy_load()
+{
+	local dev
+
+	insmod "$DUMMY_KO" numdummies=2
+	equal "devices" "rust_dummy0 rust_dummy1" "$(ip -o link show type rust_dummy | awk -F': ' '{ print $2 }' | sort | xargs)"
+	for dev in rust_dummy0 rust_dummy1; do
+		ip link set "$dev" up
+	done
+	log_mark
+	check "unloaded with devices that are up" rmmod rust_dummy
+	refused "a device that is gone" 'does not exist' ip link show dev rust_dummy0
+	refused "more than there may be" '' insmod "$DUMMY_KO" numdummies=1025
+	insmod "$DUMMY_KO"
+	equal "devices, if no number is given" 1 "$(ip -o link show type rust_dummy | wc -l)"
+	equal "trouble in the kernel log" "" "$(log_since |
+		grep -E 'WARNING|BUG|Oops|refcount|unregister_netdevice: waiting' || true)"
+}
+
+dummy_fuzz()
+{
+	need_program fuzz
+	insmod "$DUMMY_KO" numdummies=0
+	"$PROGRAM" --kind rust_dummy --count "${FUZZ_COUNT:-2000}" --seed 1 || fail "fuzz found nothing"
 }
 
 pair_short()
