@@ -231,8 +231,8 @@ impl device::Operations for Probe {
     }
 
     fn get_stats64(dev: &Device<Self>, stats: &mut LinkStats, _rcu: &RcuRead) {
-        // SAFETY: The function has no preconditions.
         #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
+        // SAFETY: The function has no preconditions.
         if unsafe { bindings::rcu_read_lock_held() } == 0 {
             return;
         }
