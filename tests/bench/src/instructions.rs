@@ -172,17 +172,68 @@ fn with_something(report: &mut Report, run: &Run, places: &[&Place], rounds: usi
     )
 }
 
+/// What the traffic of a veth costs while a device of ours is up nowhere, in another namespace, and
+/// in those of its two ends.
+fn beside(report: &mut Report, run: &Run, rust_lo: &Place, veth: &Place, rounds: usize) -> Result {
+    let name = |test: Test, v6| {
+        format!(
+            "{} over a veth, by where a rust_lo device is up",
+            test.name(v6)
+        )
+    };
+    let mut rows = Vec::<Row>::new();
+    for place in ["nowhere", "elsewhere", "in both its namespaces"] {
+        match place {
+            "nowhere" => rust_lo.ip(&format!("link set {} down", rust_lo.dev))?,
+            "elsewhere" => rust_lo.ip(&format!("link set {} up", rust_lo.dev))?,
+            _ => {
+                veth.ip_both("link add rl type rust_lo")?;
+                veth.ip_both("link set rl up")?;
+                String::new()
+            }
+        };
+        settle();
+        let mut next = 0;
+        for (test, v6) in [false, true]
+            .iter()
+            .flat_map(|v6| [Test::UdpRr(2000), Test::TcpRr(2000)].map(|test| (test, *v6)))
+        {
+            let name = name(test, v6);
+            if !run.wants(&name) {
+                continue;
+            }
+            let mut measured = row(&name, test.unit(), &[veth], rounds, &|p| test.run(p, v6))?;
+            measured.samples[0].device = place.into();
+            match rows.get_mut(next) {
+                Some(row) => row.samples.append(&mut measured.samples),
+                None => rows.push(measured),
+            }
+            next += 1;
+        }
+    }
+    veth.ip_both("link del rl")?;
+    rows.into_iter().for_each(|row| report.add(row));
+    Ok(())
+}
+
 /// Measures it all, with new namespaces and devices.
 fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
-    let [lo, rust_lo, veth, vrf, dummy] =
-        [Kind::Lo, Kind::RustLo, Kind::Veth, Kind::Vrf, Kind::Dummy].map(Place::new);
-    let (lo, rust_lo, veth, vrf, dummy) = (lo?, rust_lo?, veth?, vrf?, dummy?);
+    let [lo, rust_lo, master, veth, vrf, dummy] = [
+        Kind::Lo,
+        Kind::RustLo,
+        Kind::L3Master,
+        Kind::Veth,
+        Kind::Vrf,
+        Kind::Dummy,
+    ]
+    .map(Place::new);
+    let (lo, rust_lo, master, veth, vrf, dummy) = (lo?, rust_lo?, master?, veth?, vrf?, dummy?);
     settle();
 
     for size in [60, 1500] {
         let name = format!("pktgen {size} B");
         if run.wants(&name) {
-            let places = [&lo, &rust_lo, &veth, &dummy];
+            let places = [&lo, &rust_lo, &master, &veth, &dummy];
             let unit = "instructions per packet";
             let count = if run.full { 40_000 } else { 10_000 };
             report.add(row(&name, unit, &places, rounds, &|p| {
@@ -193,7 +244,7 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
     for (test, v6) in tests(run.full) {
         let name = test.name(v6);
         if run.wants(&name) {
-            let places = [&lo, &rust_lo, &veth, &vrf];
+            let places = [&lo, &rust_lo, &master, &veth, &vrf];
             report.add(row(&name, test.unit(), &places, rounds, &|p| {
                 test.run(p, v6)
             })?);
@@ -211,7 +262,8 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
         report.add(all);
     }
     // Of a pair the half would have it only.
-    with_something(report, run, &[&lo, &rust_lo], rounds)
+    with_something(report, run, &[&lo, &rust_lo, &master], rounds)?;
+    beside(report, run, &rust_lo, &veth, rounds)
 }
 
 /// Measures it all, more than once.

@@ -15,6 +15,8 @@ pub enum Kind {
     Lo,
     /// Ours, with `lo` down.
     RustLo,
+    /// The same as an L3 master (private flag `l3-master`).
+    L3Master,
     /// A pair across two namespaces.
     Veth,
     /// A VRF device with the loopback's addresses.
@@ -29,6 +31,7 @@ impl Kind {
         match self {
             Kind::Lo => "lo",
             Kind::RustLo => "rust_lo",
+            Kind::L3Master => "l3-master",
             Kind::Veth => "veth",
             Kind::Vrf => "vrf",
             Kind::Dummy => "dummy",
@@ -68,7 +71,7 @@ impl Place {
             // As long as that of lo: a ruleset copies and compares names.
             dev: match kind {
                 Kind::Lo => "lo",
-                Kind::RustLo => "rl",
+                Kind::RustLo | Kind::L3Master => "rl",
                 Kind::Veth => "ve",
                 Kind::Vrf => "vr",
                 Kind::Dummy => "du",
@@ -96,8 +99,13 @@ impl Place {
         ip("link set other0 up")?;
         match self.kind {
             Kind::Lo => ip("link set lo up")?,
-            Kind::RustLo => {
+            Kind::RustLo | Kind::L3Master => {
                 ip(&format!("link add {dev} type rust_lo"))?;
+                if self.kind == Kind::L3Master {
+                    sh(&format!(
+                        "ip netns exec {ns} ethtool --set-priv-flags {dev} l3-master on"
+                    ))?;
+                }
                 ip(&format!("link set {dev} up"))?
             }
             Kind::Veth => {
@@ -188,6 +196,17 @@ impl Place {
     /// `ip` of the namespace.
     pub fn ip(&self, line: &str) -> Result<String> {
         sh(&format!("ip -n {} {line}", self.ns))
+    }
+
+    /// `ip` of the namespace and, if it has one, of that of its servers.
+    pub fn ip_both(&self, line: &str) -> Result {
+        for ns in [Some(&self.ns), self.peer_ns.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            sh(&format!("ip -n {ns} {line}"))?;
+        }
+        Ok(())
     }
 
     /// `ip -batch` of the namespace.

@@ -15,7 +15,9 @@ use std::{
 
 /// A change in instructions that is marked.
 const MARKED: f64 = 0.005;
-const DEVICES: [&str; 6] = ["lo", "rust_lo", "veth", "vrf", "dummy", "unix"];
+const DEVICES: [&str; 7] = ["lo", "rust_lo", "l3-master", "veth", "vrf", "dummy", "unix"];
+/// In the name of a row that compares one device with itself: behind it stands what differs.
+const BY: &str = ", by ";
 
 /// The devices that these rows have.
 fn devices(rows: &[Row]) -> Vec<&str> {
@@ -47,14 +49,49 @@ fn table(head: &[String], lines: &[Vec<String>]) -> String {
     text
 }
 
+/// The rows that compare one device with itself, in words.
+fn sentences(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let Some((work, by)) = row.work.split_once(BY) else {
+            continue;
+        };
+        let base = row.samples[0].median();
+        let each: Vec<String> = row
+            .samples
+            .iter()
+            .map(|s| {
+                let value = s.median();
+                format!("{} {value:.0} (ratio {:.4})", s.device, base / value)
+            })
+            .collect();
+        let _ = write!(
+            text,
+            "\n{work}, {}, by {by}: {}.\n",
+            row.unit,
+            each.join(", ")
+        );
+    }
+    text
+}
+
 /// Instructions on each device, and how rust_lo compares.
 fn instructions(rows: &[Row]) -> String {
     let devices = devices(rows);
     let mut head = vec!["work".to_string(), "per".to_string()];
     head.extend(devices.iter().map(|d| d.to_string()));
-    head.extend(["rust_lo to lo", "spread", "rust_lo to veth"].map(String::from));
+    head.extend(
+        [
+            "rust_lo to lo",
+            "spread",
+            "l3-master to lo",
+            "rust_lo to veth",
+        ]
+        .map(String::from),
+    );
     let lines: Vec<Vec<String>> = rows
         .iter()
+        .filter(|row| !row.work.contains(BY))
         .map(|row| {
             let mut line = vec![row.work.clone(), row.unit.replace("instructions per ", "")];
             line.extend(devices.iter().map(|d| {
@@ -64,14 +101,14 @@ fn instructions(rows: &[Row]) -> String {
             let ratios = row.ratios("rust_lo", "lo").unwrap_or_default();
             line.push(format!("{:.4}", median(&ratios)));
             line.push(format!("{:.4}", spread(&ratios)));
-            line.push(
-                row.ratios("rust_lo", "veth")
-                    .map_or("-".into(), |r| format!("{:.3}", median(&r))),
-            );
+            line.extend([("l3-master", "lo"), ("rust_lo", "veth")].map(|(of, to)| {
+                row.ratios(of, to)
+                    .map_or("-".into(), |r| format!("{:.4}", median(&r)))
+            }));
             line
         })
         .collect();
-    table(&head, &lines)
+    table(&head, &lines) + &sentences(rows)
 }
 
 /// Ratios to `lo`, with their range.
@@ -100,12 +137,10 @@ fn wall(rows: &[Row]) -> String {
 
 /// What many devices cost; and with how many of them a packet costs what.
 fn scale(rows: &[Row]) -> String {
-    let (kinds, flat): (Vec<&Row>, Vec<&Row>) = rows
-        .iter()
-        .partition(|row| !row.work.ends_with("by number of devices"));
     let head = ["work", "unit", "rust_lo", "dummy", "veth"].map(String::from);
-    let lines: Vec<Vec<String>> = kinds
+    let lines: Vec<Vec<String>> = rows
         .iter()
+        .filter(|row| !row.work.contains(BY))
         .map(|row| {
             let mut line = vec![row.work.clone(), row.unit.clone()];
             line.extend(
@@ -116,23 +151,7 @@ fn scale(rows: &[Row]) -> String {
             line
         })
         .collect();
-    let mut text = table(&head, &lines);
-    for row in flat {
-        if let [one, many] = &row.samples[..] {
-            let _ = write!(
-                text,
-                "\n{}: {:.0} {} with {} device, {:.0} with {} (ratio {:.4}).\n",
-                row.work.trim_end_matches(", by number of devices"),
-                one.median(),
-                row.unit,
-                one.device,
-                many.median(),
-                many.device,
-                one.median() / many.median(),
-            );
-        }
-    }
-    text
+    table(&head, &lines) + &sentences(rows)
 }
 
 /// Two modules; what changed by more than the mark.
@@ -166,7 +185,7 @@ fn plot(report: &Report) -> Option<String> {
     let (axis, series): (_, &[&str]) = match report.mode.as_str() {
         "instructions" => (
             "speed against lo, in instructions: longer is faster",
-            &["rust_lo", "veth", "vrf", "unix"],
+            &["rust_lo", "l3-master", "veth", "vrf", "unix"],
         ),
         "wall" => (
             "against lo, by the clock, median of the rounds: longer is better",
