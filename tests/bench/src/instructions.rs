@@ -173,42 +173,48 @@ fn with_something(report: &mut Report, run: &Run, places: &[&Place], rounds: usi
 }
 
 /// What the traffic of a veth costs while a device of ours is up nowhere, in another namespace, and
-/// in those of its two ends.
+/// in those of its two ends: next to a dummy there with as many addresses, as each more address
+/// has to be passed in IPv6's tree of routes.
 fn beside(report: &mut Report, run: &Run, rust_lo: &Place, veth: &Place, rounds: usize) -> Result {
-    let name = |test: Test, v6| {
-        format!(
-            "{} over a veth, by where a rust_lo device is up",
-            test.name(v6)
-        )
+    let place = |kind: &str| -> Result {
+        veth.ip_both(&format!("link add rl type {kind}"))?;
+        veth.ip_both("link set rl up")
     };
+    let ours = |state: &str| rust_lo.ip(&format!("link set {} {state}", rust_lo.dev));
     let mut rows = Vec::<Row>::new();
-    for place in ["nowhere", "elsewhere", "in both its namespaces"] {
-        match place {
-            "nowhere" => rust_lo.ip(&format!("link set {} down", rust_lo.dev))?,
-            "elsewhere" => rust_lo.ip(&format!("link set {} up", rust_lo.dev))?,
-            _ => {
-                veth.ip_both("link add rl type rust_lo")?;
-                veth.ip_both("link set rl up")?;
-                String::new()
+    for what in [
+        "nothing",
+        "a rust_lo device in another namespace",
+        "a dummy with an address of each family",
+        "a rust_lo device",
+    ] {
+        match what {
+            "nothing" => drop(ours("down")?),
+            "a dummy with an address of each family" => {
+                place("dummy")?;
+                veth.ip_both("addr add 127.0.0.1/8 dev rl scope host")?;
+                // ::1 is for loopbacks.
+                veth.ip_both("addr add 2001:db8:2::1/128 dev rl nodad")?;
             }
-        };
+            "a rust_lo device" => {
+                veth.ip_both("link del rl")?;
+                place("rust_lo")?;
+            }
+            _ => drop(ours("up")?),
+        }
         settle();
-        let mut next = 0;
-        for (test, v6) in [false, true]
-            .iter()
-            .flat_map(|v6| [Test::UdpRr(2000), Test::TcpRr(2000)].map(|test| (test, *v6)))
-        {
-            let name = name(test, v6);
+        let tests = [false, true].map(|v6| [(Test::UdpRr(2000), v6), (Test::TcpRr(2000), v6)]);
+        for (test, v6) in tests.into_iter().flatten() {
+            let name = format!("{} over a veth, by what else is up", test.name(v6));
             if !run.wants(&name) {
                 continue;
             }
             let mut measured = row(&name, test.unit(), &[veth], rounds, &|p| test.run(p, v6))?;
-            measured.samples[0].device = place.into();
-            match rows.get_mut(next) {
+            measured.samples[0].device = what.into();
+            match rows.iter_mut().find(|row| row.work == name) {
                 Some(row) => row.samples.append(&mut measured.samples),
                 None => rows.push(measured),
             }
-            next += 1;
         }
     }
     veth.ip_both("link del rl")?;
