@@ -16,10 +16,11 @@ use crate::net::{
 };
 use kernel::prelude::*;
 
-const FEATURES: [(Feature, u64); 9] = [
+const FEATURES: [(Feature, u64); 10] = [
     (Feature::ScatterGather, 1 << bindings::NETIF_F_SG_BIT),
     (Feature::FragList, 1 << bindings::NETIF_F_FRAGLIST_BIT),
     (Feature::GsoSoftware, bindings::NETIF_F_GSO_SOFTWARE),
+    (Feature::GsoEncapAll, bindings::NETIF_F_GSO_ENCAP_ALL),
     (Feature::HwChecksum, 1 << bindings::NETIF_F_HW_CSUM_BIT),
     (Feature::RxChecksum, 1 << bindings::NETIF_F_RXCSUM_BIT),
     (Feature::SctpCrc, 1 << bindings::NETIF_F_SCTP_CRC_BIT),
