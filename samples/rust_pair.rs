@@ -98,7 +98,7 @@ impl device::Operations for Pair {
     }
 
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        let peer = dev.peer_rtnl(rtnl).ok_or(ENOTCONN)?;
+        let peer = dev.peer_rtnl(rtnl).ok_or(ENODEV)?;
         if peer.is_running() {
             dev.netif_carrier_on(rtnl);
             peer.netif_carrier_on(rtnl);
