@@ -657,7 +657,7 @@ carried()
 
 pair_ends()
 {
-	local i count=${PAIR_ROUNDS:-$((CROWD * 3 / 10))}
+	local i count=${PAIR_ROUNDS:-12}
 
 	need jq python3
 	setup_ns A
