@@ -192,13 +192,12 @@ impl device::Operations for RustLo {
             }
             Err((skb, why)) => {
                 let drops = &dev.private().drops;
-                let (counter, reason) = match why {
-                    NoHeader::TooShort => (&drops.too_short, drop_reason!(HDR_TRUNC)),
-                    NoHeader::NoMemory => (&drops.no_memory, drop_reason!(NOMEM)),
-                };
-                counter.count();
+                match why {
+                    NoHeader::TooShort => drops.too_short.count(),
+                    NoHeader::NoMemory => drops.no_memory.count(),
+                }
                 dev.tx_dropped();
-                skb.drop(reason);
+                skb.drop(why.into());
             }
         }
     }

@@ -202,7 +202,8 @@ impl<T: link::Operations> Adapter<T> {
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: With `NETDEV_TX_OK` the packet is the driver's. Nobody else writes to it: senders
         // that keep a reference (pktgen) leave it alone unless the device has
-        // `IFF_TX_SKB_SHARING`, which `Setup` cannot set. Whoever calls this is inside RCU.
+        // `IFF_TX_SKB_SHARING`, which `Setup` cannot set. Whoever calls this is inside RCU, and has
+        // set the packet's device.
         let skb = unsafe { SkBuff::from_raw(skb) };
         // SAFETY: The context is that of `ndo_start_xmit`.
         let ctx = unsafe { XmitContext::assume() };

@@ -43,7 +43,7 @@ use kernel::prelude::*;
 ///
 /// - `self.0` points to a valid `sk_buff`, of which this value owns one reference.
 /// - Nobody else writes to the `struct sk_buff` itself (its data may be shared).
-/// - `skb->dev` is null or a live device for `'dev`.
+/// - `skb->dev` is a live device for `'dev`.
 /// - An RCU read-side critical section is open for `'dev`, or the packet holds a reference to its
 ///   route.
 #[must_use = "a packet ends by netif_rx(), consume() or drop()"]
@@ -102,6 +102,16 @@ pub enum NoHeader {
     NoMemory,
 }
 
+impl From<NoHeader> for DropReason {
+    #[inline]
+    fn from(why: NoHeader) -> Self {
+        match why {
+            NoHeader::TooShort => drop_reason!(HDR_TRUNC),
+            NoHeader::NoMemory => drop_reason!(NOMEM),
+        }
+    }
+}
+
 impl<'dev> SkBuff<'dev> {
     /// Takes over a packet.
     ///
@@ -149,19 +159,6 @@ impl<'dev> SkBuff<'dev> {
                 .__bindgen_anon_1
                 .dev = dev.as_raw()
         };
-    }
-
-    /// `skb->dev`
-    #[inline]
-    fn dev(&self) -> *mut bindings::net_device {
-        // SAFETY: As in `set_dev`.
-        unsafe {
-            (*self.0.as_ptr())
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev
-        }
     }
 
     /// The packet's route (or what passes for one), or null. It is there for `'dev`.
@@ -306,7 +303,7 @@ impl<'dev> SkBuff<'dev> {
                 _ => {}
             }
         }
-        self.drop(crate::drop_reason!(PKT_TOO_BIG));
+        self.drop(drop_reason!(PKT_TOO_BIG));
     }
 
     /// Makes a packet that was sent with an Ethernet header one that `dev` has received.
@@ -450,7 +447,7 @@ impl<'dev> SkBuff<'dev> {
         T: Operations<LinkType: EthernetHeader>,
     {
         if unlikely(!self.may_pull(bindings::ETH_HLEN)) {
-            self.drop(crate::drop_reason!(HDR_TRUNC));
+            self.drop(drop_reason!(HDR_TRUNC));
             return Err(Dropped);
         }
         let skb = self.0.as_ptr();
@@ -459,18 +456,14 @@ impl<'dev> SkBuff<'dev> {
             // SAFETY: As above.
             unsafe { bindings::dev_core_stats_rx_dropped_inc(peer.as_raw()) };
             self.drop(if peer.is_running() {
-                crate::drop_reason!(PKT_TOO_BIG)
+                drop_reason!(PKT_TOO_BIG)
             } else {
-                crate::drop_reason!(DEV_READY)
+                drop_reason!(DEV_READY)
             });
             return Err(Dropped);
         }
-        if unlikely(self.dev().is_null()) {
-            // SAFETY: `peer` lives for `'to`, in which the packet ends or is returned.
-            unsafe { self.set_dev(peer) };
-        }
         // SAFETY: The packet is ours, its linear part holds a whole header, and both devices are
-        // alive. The reference is given up unless 0 is returned.
+        // alive, its own by the type's invariants. The reference is given up unless 0 is returned.
         if unsafe { bindings::__dev_forward_skb(peer.as_raw(), skb) } != 0 {
             cold();
             let _gone = ManuallyDrop::new(self);

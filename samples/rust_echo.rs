@@ -34,9 +34,9 @@ impl device::Operations for Echo {
         skb.orphan();
         let skb = match skb.eth_type_trans(dev) {
             Ok(skb) => skb,
-            Err((skb, _)) => {
+            Err((skb, why)) => {
                 dev.tx_dropped();
-                return skb.drop(drop_reason!(HDR_TRUNC));
+                return skb.drop(why.into());
             }
         };
         let len = skb.len();

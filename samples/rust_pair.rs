@@ -120,7 +120,7 @@ impl device::Operations for Pair {
         };
         if Self::is_lost(dev.private()) {
             dev.tx_dropped();
-            return skb.consume();
+            return skb.drop(drop_reason!(NOT_SPECIFIED));
         }
         skb.sw_tx_timestamp();
         let len = skb.len();

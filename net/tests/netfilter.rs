@@ -355,7 +355,7 @@ mod tests {
             SEND_BY.store(0, Relaxed);
             check!(
                 pass(kept, six, None, &rtnl)?,
-                (bindings::NF_DROP, core::ptr::null_mut())
+                (bindings::NF_DROP, find(c"lo", &rtnl))
             );
         }
         Ok(())

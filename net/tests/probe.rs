@@ -2,7 +2,6 @@
 
 //! A driver that keeps a log of what is done with it, and fails where it is told to.
 
-use crate::drop_reason;
 use crate::net::{
     bindings,
     context::{
@@ -226,7 +225,7 @@ impl device::Operations for Probe {
                     dev.lstats_add(len, ctx.bh());
                 }
             }
-            Err((skb, _)) => skb.drop(drop_reason!(HDR_TRUNC)),
+            Err((skb, why)) => skb.drop(why.into()),
         }
     }
 

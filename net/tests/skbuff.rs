@@ -62,9 +62,18 @@ pub(super) fn packet(len: usize) -> Result<*mut bindings::sk_buff> {
     if skb.is_null() {
         return Err(ENOMEM);
     }
+    let section = rcu::read_lock();
+    // SAFETY: The namespace is static, and this inside RCU. Nobody takes its `lo` away.
+    let lo = unsafe { bindings::dev_by_index(&raw mut bindings::init_net, 1) };
+    drop(section);
     // SAFETY: The packet was just made, and has room for `len` bytes, which is at most the
     // length of `FRAME`.
     unsafe {
+        (*skb)
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .dev = lo;
         let data = bindings::skb_put(skb, len as u32).cast::<u8>();
         data.copy_from_nonoverlapping(FRAME.as_ptr(), len.min(FRAME.len()));
         (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(freed);
