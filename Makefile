@@ -200,7 +200,7 @@ release-check:
 
 # The KUnit tests of the abstractions, when the module is loaded.
 kunit: debug-kernel
-	@qemu/vm --kernel debug --autorun tests/kunit.sh
+	@qemu/vm --kernel debug --autorun tests/run kunit
 
 # Messages of rtnetlink: COUNT of them, from SEED if one is given.
 fuzz: COUNT = 100000

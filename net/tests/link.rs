@@ -342,8 +342,9 @@ mod tests {
     #[test]
     fn module_made_once() -> Result {
         // SAFETY: Of the module there is only the address, at which nobody looks.
-        let module = KBox::new(unsafe { ThisModule::from_ptr(ptr::null_mut()) }, GFP_KERNEL)?;
-        let init = <crate::LocalModule as InPlaceModule>::init(KBox::leak(module));
+        static NOBODY: ThisModule = unsafe { ThisModule::from_ptr(ptr::null_mut()) };
+
+        let init = <crate::LocalModule as InPlaceModule>::init(&NOBODY);
         check!(KBox::pin_init(init, GFP_KERNEL).err(), Some(EBUSY));
         Ok(())
     }
