@@ -526,9 +526,12 @@ both_count()
 
 pair_pings()
 {
-	local address left right
+	local address left right before
 
 	setup_pair
+	# IPv6 may have spoken to an end that was not up yet, as with a veth.
+	counters "$A" left
+	before=$tx_dropped
 	for address in 192.0.2.2 2001:db8::2; do
 		check "ping of $address" ping_once "$A" "$address"
 	done
@@ -538,7 +541,7 @@ pair_pings()
 	# Longer than the MTU: fragments.
 	check "long ping" ping_once "$A" 192.0.2.2 -s 4000
 	counters "$A" left
-	equal "errors and drops of left" "0 0 0 0" "$rx_errors $rx_dropped $tx_errors $tx_dropped"
+	equal "errors and drops of left" "0 0 0 $before" "$rx_errors $rx_dropped $tx_errors $tx_dropped"
 	# IPv6 says something now and then, also between two looks.
 	wait_for both_count || fail "left has received what right sent, and the other way: $left, $right"
 	equal "errors and drops of right" "0 0 0 0" "$rx_errors $rx_dropped $tx_errors $tx_dropped"
@@ -554,7 +557,7 @@ pair_pings()
 	counters "$B" right
 	number "dropped at the other end" "$rx_dropped" -ge 1
 	counters "$A" left
-	equal "and at this one" 1 "$tx_dropped"
+	equal "and at this one" $((before + 1)) "$tx_dropped"
 }
 
 # carrier NS DEVICE: the flag, 1 or 0.
