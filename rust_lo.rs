@@ -418,7 +418,8 @@ impl link::Operations for RustLo {
                 .create(&name, &rtnl)
                 .inspect_err(|e| pr_err!("cannot make rust_lo{}: {:?}\n", i, e))?;
             if up.get() {
-                dev.open(&rtnl)
+                links
+                    .open(dev, &rtnl)
                     .inspect_err(|e| pr_err!("cannot bring rust_lo{} up: {:?}\n", i, e))?;
             }
         }

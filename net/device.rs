@@ -25,8 +25,7 @@ use super::{
 use core::{
     fmt::Write,
     marker::PhantomData,
-    ops::Deref,
-    ptr, //
+    ops::Deref, //
 };
 use kernel::{
     error::{
@@ -277,14 +276,6 @@ impl<T: Operations> Device<T> {
         // SAFETY: By the type's invariants the private data is valid; it is only ever shared, and
         // lives as long as the device.
         unsafe { &*private.cast() }
-    }
-
-    /// Brings the device up, as `ip link set up` does.
-    ///
-    /// C counterpart: `dev_open()`, `net/core/dev_api.c`.
-    pub fn open(&self, _rtnl: &Rtnl) -> Result {
-        // SAFETY: By the type's invariants; RTNL is held. Without an extack no message is wanted.
-        to_result(unsafe { bindings::dev_open(self.as_raw(), ptr::null_mut()) })
     }
 
     /// Sets the MTU, in [`Operations::change_mtu`]: notifiers are the core's affair.

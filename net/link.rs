@@ -380,6 +380,18 @@ impl<T: Operations> Registration<T> {
     pub fn create<'rtnl>(&self, name: &CStr, rtnl: &'rtnl Rtnl) -> Result<&'rtnl Device<T>> {
         Unregistered::<T>::new(name)?.register(self.claim.0, rtnl)
     }
+
+    /// Brings a link up, as `ip link set up` does. Process context.
+    ///
+    /// For who has the registration alone, which no operation of a device is handed: a device that
+    /// is opened while it is being closed or unregistered would be up when it is freed.
+    ///
+    /// C counterpart: `dev_open()`, `net/core/dev_api.c`.
+    pub fn open(&self, dev: &Device<T>, _rtnl: &Rtnl) -> Result {
+        // SAFETY: By the type's invariants the device is live, and RTNL is held. Without an extack
+        // no message is wanted.
+        to_result(unsafe { bindings::dev_open(dev.as_raw(), ptr::null_mut()) })
+    }
 }
 
 /// Declares a module that is there for one kind of links.

@@ -23,6 +23,7 @@ use crate::{
     },
     RustLo,
 };
+use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*,
@@ -41,7 +42,8 @@ struct Own {
 impl Own {
     fn new(rtnl: &Rtnl) -> Result<Self> {
         let own = Self::down(rtnl)?;
-        own.device().open(rtnl)?;
+        // SAFETY: The device is registered, and RTNL is held.
+        to_result(unsafe { bindings::dev_open(own.dev, ptr::null_mut()) })?;
         Ok(own)
     }
 

@@ -181,7 +181,7 @@ mod tests {
             let rtnl = Rtnl::lock();
             let dev = links.create(NAME, &rtnl)?;
             check!(probe::exists(NAME, &rtnl));
-            dev.open(&rtnl)?;
+            links.open(dev, &rtnl)?;
         }
         drop(links);
         check!(
@@ -288,7 +288,7 @@ mod tests {
         {
             let rtnl = Rtnl::lock();
             let dev = links.create(NAME, &rtnl)?;
-            check!(dev.open(&rtnl).err(), Some(EBUSY));
+            check!(links.open(dev, &rtnl).err(), Some(EBUSY));
             check!(probe::exists(NAME, &rtnl));
         }
         drop(links);

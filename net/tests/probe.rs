@@ -282,7 +282,7 @@ pub(super) fn with_device(test: impl FnOnce(&Device<Probe>, &Rtnl) -> Result) ->
     let links = links()?;
     let rtnl = Rtnl::lock();
     let dev = links.create(NAME, &rtnl)?;
-    dev.open(&rtnl)?;
+    links.open(dev, &rtnl)?;
     test(dev, &rtnl)
 }
 
