@@ -228,20 +228,21 @@ impl<T: Operations> Adapter<T> {
     ///
     /// To be called by the core as `get_strings` of a device of `T`.
     unsafe extern "C" fn get_strings(_dev: *mut bindings::net_device, set: u32, data: *mut u8) {
-        // SAFETY: Whoever calls this has asked `get_sset_count` and made room for so many names of
-        // `ETH_GSTRING_LEN` bytes, which are the caller's own (`ethtool_get_strings()`,
-        // `net/ethtool/ioctl.c`; `strset_prepare_set()`, `net/ethtool/strset.c`). The answer is
-        // always the length of the table.
-        unsafe {
-            match set {
-                bindings::ethtool_stringset_ETH_SS_STATS => {
-                    Self::put_names(data, Self::TABLE.iter().map(|s| s.name));
-                }
-                bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
-                    Self::put_names(data, T::SWITCHES.iter().map(|s| s.name));
-                }
-                _ => {}
+        match set {
+            bindings::ethtool_stringset_ETH_SS_STATS => {
+                let names = Self::TABLE.iter().map(|s| s.name);
+                // SAFETY: Whoever calls this has asked `get_sset_count` and made room for so many
+                // names of `ETH_GSTRING_LEN` bytes, which are the caller's own
+                // (`ethtool_get_strings()`, `net/ethtool/ioctl.c`; `strset_prepare_set()`,
+                // `net/ethtool/strset.c`). The answer is always the length of the table.
+                unsafe { Self::put_names(data, names) };
             }
+            bindings::ethtool_stringset_ETH_SS_PRIV_FLAGS => {
+                let names = T::SWITCHES.iter().map(|s| s.name);
+                // SAFETY: As above.
+                unsafe { Self::put_names(data, names) };
+            }
+            _ => {}
         }
     }
 

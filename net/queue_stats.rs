@@ -65,10 +65,9 @@ impl RxStats {
     pub fn set(&mut self, totals: Totals) {
         let stats = self.0.as_mut_ptr();
         // SAFETY: The pointer is that of a reference; the fields are only written to.
-        unsafe {
-            (&raw mut (*stats).packets).write(totals.packets);
-            (&raw mut (*stats).bytes).write(totals.bytes);
-        }
+        unsafe { (&raw mut (*stats).packets).write(totals.packets) };
+        // SAFETY: As above.
+        unsafe { (&raw mut (*stats).bytes).write(totals.bytes) };
     }
 }
 
@@ -92,10 +91,9 @@ impl TxStats {
     pub fn set(&mut self, totals: Totals) {
         let stats = self.0.as_mut_ptr();
         // SAFETY: As in `RxStats::set`.
-        unsafe {
-            (&raw mut (*stats).packets).write(totals.packets);
-            (&raw mut (*stats).bytes).write(totals.bytes);
-        }
+        unsafe { (&raw mut (*stats).packets).write(totals.packets) };
+        // SAFETY: As above.
+        unsafe { (&raw mut (*stats).bytes).write(totals.bytes) };
     }
 }
 

@@ -202,17 +202,17 @@ impl Family for Ipv4 {
 
     unsafe fn limit_mtu(skb: *mut bindings::sk_buff, mtu: u32) {
         // SAFETY: By the function's safety requirement.
-        unsafe {
-            let Some(dst) = dst_of(skb, bindings::AF_INET) else {
-                return;
-            };
-            if bindings::dst_mtu(dst) <= mtu {
-                return;
-            }
-            bindings::skb_dst_update_pmtu_no_confirm(skb, mtu);
-            // Read by others without a lock (`dst_check()`).
-            write_once(&raw mut (*dst).obsolete, OBSOLETE_KILL);
+        let Some(dst) = (unsafe { dst_of(skb, bindings::AF_INET) }) else {
+            return;
+        };
+        // SAFETY: The route is that of the packet, which is valid.
+        if unsafe { bindings::dst_mtu(dst) } <= mtu {
+            return;
         }
+        // SAFETY: By the function's safety requirement.
+        unsafe { bindings::skb_dst_update_pmtu_no_confirm(skb, mtu) };
+        // SAFETY: As for `dst_mtu()`. Others read it without a lock (`dst_check()`).
+        unsafe { write_once(&raw mut (*dst).obsolete, OBSOLETE_KILL) };
     }
 
     unsafe fn destination4(skb: *const bindings::sk_buff) -> Option<u32> {
@@ -234,6 +234,23 @@ impl Family for Ipv4 {
 #[derive(Clone, Copy)]
 pub struct Route6<'a>(*const bindings::rt6_info, PhantomData<&'a ()>);
 
+impl Route6<'_> {
+    /// The device that has the address.
+    #[inline]
+    fn idev_dev(self) -> Option<*mut bindings::net_device> {
+        // SAFETY: By the type's invariants. When the device goes another one is put in its place
+        // (`rt6_uncached_list_flush_dev()`, `net/ipv6/route.c`), before the last
+        // `synchronize_net()` of its unregistration: hence once, and what is found lives until
+        // the RCU section ends (`ip6_rcv_core()` relies on it as well).
+        let idev = unsafe { read_once(&raw const (*self.0).rt6i_idev) };
+        if idev.is_null() {
+            return None;
+        }
+        // SAFETY: As above; it is the same device for as long as `idev` is there.
+        Some(unsafe { (*idev).dev })
+    }
+}
+
 impl<'a> Route<'a> for Route6<'a> {
     #[inline]
     fn is_local(self) -> bool {
@@ -251,26 +268,14 @@ impl<'a> Route<'a> for Route6<'a> {
         _ns: &'a Namespace,
         _rcu: &'a RcuRead,
     ) -> Option<&'a AnyDevice> {
-        // SAFETY: By the type's invariants. When the device goes another one is put in its place
-        // (`rt6_uncached_list_flush_dev()`, `net/ipv6/route.c`), before the last
-        // `synchronize_net()` of its unregistration: hence once, and what is found lives until
-        // the RCU section ends (`ip6_rcv_core()` relies on it as well).
-        unsafe {
-            let idev = read_once(&raw const (*self.0).rt6i_idev);
-            if idev.is_null() {
-                return None;
-            }
-            Some(AnyDevice::from_raw((*idev).dev))
-        }
+        let dev = self.idev_dev()?;
+        // SAFETY: As in `idev_dev`, which gives a device that lives until the RCU section ends.
+        Some(unsafe { AnyDevice::from_raw(dev) })
     }
 
     #[inline]
     fn is_owned_by(self, dev: &AnyDevice) -> bool {
-        // SAFETY: As in `owner`.
-        unsafe {
-            let idev = read_once(&raw const (*self.0).rt6i_idev);
-            !idev.is_null() && (*idev).dev == dev.as_raw()
-        }
+        self.idev_dev() == Some(dev.as_raw())
     }
 
     #[inline]
@@ -299,31 +304,38 @@ impl Family for Ipv6 {
     unsafe fn limit_mtu(skb: *mut bindings::sk_buff, mtu: u32) {
         const MTU: c_int = bindings::RTAX_MTU as c_int;
 
-        // SAFETY: By the function's safety requirement. Metrics of its own a route gets by an
-        // exchange, once; they are words that everybody reads without a lock, and those who
-        // write them here write the same (`rt6_do_update_pmtu()`, `net/ipv6/route.c`).
-        unsafe {
-            let Some(dst) = dst_of(skb, bindings::AF_INET6) else {
-                return;
-            };
-            if mtu < bindings::IPV6_MIN_MTU
-                || (*dst.cast::<bindings::rt6_info>()).rt6i_flags & bindings::RTF_PCPU == 0
-            {
-                return;
-            }
-            // What a user has set is in metrics that are shared with the table, and stays if it is
-            // smaller; what was set here follows the device, up as well.
-            let own = !bindings::dst_metrics_read_only(dst);
-            let old = bindings::dst_metric_raw(dst, MTU);
-            if old != mtu && (own || old == 0 || old > mtu) {
-                bindings::dst_metric_set(dst, MTU, mtu);
-                // Else it would have its metrics for as long as the address is there: with this it
-                // is made anew once routes are to be forgotten (`rt6_get_pcpu_route()`).
-                let ns = bindings::dev_net((*dst).__bindgen_anon_1.dev);
-                let sernum = &raw mut (*dst.cast::<bindings::rt6_info>()).sernum;
-                write_once(sernum, bindings::rt_genid_ipv6(ns));
-            }
+        // SAFETY: By the function's safety requirement.
+        let Some(dst) = (unsafe { dst_of(skb, bindings::AF_INET6) }) else {
+            return;
+        };
+        let rt: *mut bindings::rt6_info = dst.cast();
+        // SAFETY: The route is that of the packet, which is valid. A `dst_entry` of this family is
+        // the first member of an `rt6_info`, and this bit of its flags does not change.
+        let kept_for_a_cpu = unsafe { (*rt).rt6i_flags } & bindings::RTF_PCPU != 0;
+        if mtu < bindings::IPV6_MIN_MTU || !kept_for_a_cpu {
+            return;
         }
+        // What a user has set is in metrics that are shared with the table, and stays if it is
+        // smaller; what was set here follows the device, up as well.
+        // SAFETY: The route is valid. Metrics of its own it gets by an exchange, once; they are
+        // words that everybody reads without a lock.
+        let own = !unsafe { bindings::dst_metrics_read_only(dst) };
+        // SAFETY: As above.
+        let old = unsafe { bindings::dst_metric_raw(dst, MTU) };
+        if old == mtu || (!own && old != 0 && old < mtu) {
+            return;
+        }
+        // SAFETY: As above; those who write it here write the same (`rt6_do_update_pmtu()`,
+        // `net/ipv6/route.c`).
+        unsafe { bindings::dst_metric_set(dst, MTU, mtu) };
+        // Else it would have its metrics for as long as the address is there: with this it is made
+        // anew once routes are to be forgotten (`rt6_get_pcpu_route()`).
+        // SAFETY: The route is valid, and so is its device in the RCU section that we are in.
+        let ns = unsafe { bindings::dev_net((*dst).__bindgen_anon_1.dev) };
+        // SAFETY: The namespace of a live device is alive.
+        let now = unsafe { bindings::rt_genid_ipv6(ns) };
+        // SAFETY: The route is valid; its number is read and written without a lock.
+        unsafe { write_once(&raw mut (*rt).sernum, now) };
     }
 
     unsafe fn destination4(_skb: *const bindings::sk_buff) -> Option<u32> {

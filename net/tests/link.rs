@@ -27,7 +27,10 @@ use crate::net::{
         Device,
         Registering, //
     },
-    flags::InterfaceFlag,
+    flags::{
+        Feature,
+        InterfaceFlag, //
+    },
     link,
     link_type::Ethernet,
     setup::Setup,
@@ -38,12 +41,19 @@ use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
     types::Opaque,
     InPlaceModule, //
 };
 
 /// Another driver that claims the same kind.
 struct Twin;
+
+/// Whether devices of [`Twin`] are made without a hardware address.
+static NO_ADDRESS: Atomic<i32> = Atomic::new(0);
 
 #[vtable]
 impl device::Operations for Twin {
@@ -52,12 +62,19 @@ impl device::Operations for Twin {
     type Stats = NoStats;
 
     fn setup(dev: &mut Setup<'_, Self>) {
-        dev.eth_hw_addr_random()
-            .clear_flags(InterfaceFlag::Multicast);
+        if NO_ADDRESS.load(Relaxed) == 0 {
+            dev.eth_hw_addr_random();
+        }
+        dev.clear_flags(InterfaceFlag::Multicast)
+            .hw_enc_features(Feature::HwChecksum);
     }
 
     fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
         Ok(())
+    }
+
+    fn validate_addr(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
+        dev.eth_validate_addr(rtnl)
     }
 
     fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
@@ -371,6 +388,7 @@ mod tests {
     fn ethernet() -> Result {
         const BROADCAST: u32 = bindings::net_device_flags_IFF_BROADCAST;
         const SHARING: u32 = bindings::netdev_priv_flags_IFF_TX_SKB_SHARING;
+        const HW_CSUM: u64 = 1 << bindings::NETIF_F_HW_CSUM_BIT;
 
         let links = probe::register::<Twin>()?;
         let rtnl = Rtnl::lock();
@@ -386,12 +404,31 @@ mod tests {
             check!(((*raw).min_header_len, (*raw).addr_len), (14, 6));
             check!(((*raw).flags, (*raw).tx_queue_len), (BROADCAST, 1000));
             check!((*raw).broadcast[..6], [0xff; 6]);
+            check!((*raw).hw_enc_features & HW_CSUM, HW_CSUM);
             let word = (*raw).__bindgen_anon_1.priv_flags_fast;
             check!(word.priv_flags() as u32 & SHARING, 0);
             check!((*raw).addr_assign_type, bindings::NET_ADDR_RANDOM as u8);
             // Of nobody's, and of one host.
             check!(*(*raw).dev_addr & 0x03, 0x02);
         }
+        Ok(())
+    }
+
+    /// A device goes up only with an address that its driver accepts.
+    #[test]
+    fn address_is_validated() -> Result {
+        let links = probe::register::<Twin>()?;
+        let rtnl = Rtnl::lock();
+        NO_ADDRESS.store(1, Relaxed);
+        let dev = links.create(NAME, &rtnl);
+        NO_ADDRESS.store(0, Relaxed);
+        let dev = dev?;
+        let refused = Error::from_errno(-(bindings::EADDRNOTAVAIL as c_int));
+        check!(links.open(dev, &rtnl).err(), Some(refused));
+        check!(!dev.is_running());
+        let other = links.create(c"rust_lo_kunit1", &rtnl)?;
+        check!(links.open(other, &rtnl).is_ok());
+        check!(other.is_running());
         Ok(())
     }
 
