@@ -29,6 +29,10 @@ pub trait Value: private::Sealed {
     /// The room that it takes in an answer.
     #[doc(hidden)]
     const ROOM: usize;
+
+    /// Whether it asks for the other end of a pair.
+    #[doc(hidden)]
+    const IS_PEER: bool;
 }
 
 /// The other end of a pair of links: a header (`struct ifinfomsg`) and the attributes of a link, as
@@ -38,6 +42,7 @@ pub struct Peer;
 impl Value for u32 {
     const POLICY: bindings::nla_policy = policy(bindings::NLA_U32, 0);
     const ROOM: usize = align(bindings::NLA_HDRLEN as usize + size_of::<u32>());
+    const IS_PEER: bool = false;
 }
 
 impl Value for Peer {
@@ -47,6 +52,7 @@ impl Value for Peer {
     );
     // It is asked for, not told: the other end is a link of its own.
     const ROOM: usize = 0;
+    const IS_PEER: bool = true;
 }
 
 mod private {
@@ -100,7 +106,7 @@ impl<V: Value> Attribute<V> {
             number: self.number,
             policy: V::POLICY,
             room: V::ROOM,
-            is_peer: V::ROOM == 0,
+            is_peer: V::IS_PEER,
         }
     }
 }
@@ -257,7 +263,7 @@ impl Info<'_> {
         let known = self
             .specs
             .iter()
-            .any(|spec| spec.number == number && spec.room != 0);
+            .any(|spec| spec.number == number && !spec.is_peer);
         // The room is reckoned for one of each.
         if !known || self.put & 1 << number != 0 {
             return Err(EINVAL);
