@@ -5,21 +5,22 @@
 #
 # usage: tests/sock.sh [-v] [WORD...]   only the tests whose names have one of the words
 
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-dir=$(dirname "${BASH_SOURCE[0]}")
-program=$dir/../target/release/sock
-if [ ! -x "$program" ]; then
-	# Copied into a kernel tree.
-	program=$dir/bin/sock
-fi
+program=$PROGRAMS/sock
 if [ ! -x "$program" ]; then
 	echo "KTAP version 1"
-	if [ -e "$dir/../rust_lo.rs" ]; then
+	if [ -e "$TESTS_DIR/../rust_lo.rs" ]; then
 		echo "Bail out! tests/sock is not built: make tools"
 		exit 1
 	fi
 	echo "1..0 # SKIP there is no $program"
-	exit 4
+	exit "$ksft_skip"
 fi
-exec "$program" "$@"
+if ! loaded; then
+	[ -e "$RUST_LO_KO" ] || { echo "1..0 # SKIP no rust_lo, neither loaded nor in $RUST_LO_KO"; exit "$ksft_skip"; }
+	insmod "$RUST_LO_KO" || { echo "Bail out! $RUST_LO_KO cannot be loaded"; exit "$ksft_fail"; }
+	trap 'rmmod rust_lo' EXIT
+fi
+"$program" "$@"
