@@ -60,6 +60,7 @@ use net::{
         RareCounter,
         Totals, //
     },
+    xdp::XdpFrame,
 };
 
 pub mod net;
@@ -98,6 +99,16 @@ struct Drops {
     too_short: RareCounter,
     too_big: RareCounter,
     no_memory: RareCounter,
+}
+
+impl Drops {
+    #[inline]
+    fn count(&self, why: NoHeader) {
+        match why {
+            NoHeader::TooShort => self.too_short.count(),
+            NoHeader::NoMemory => self.no_memory.count(),
+        }
+    }
 }
 
 #[vtable]
@@ -191,13 +202,41 @@ impl device::Operations for RustLo {
                 }
             }
             Err((skb, why)) => {
-                let drops = &dev.private().drops;
-                match why {
-                    NoHeader::TooShort => drops.too_short.count(),
-                    NoHeader::NoMemory => drops.no_memory.count(),
-                }
+                dev.private().drops.count(why);
                 dev.tx_dropped();
                 skb.drop(why.into());
+            }
+        }
+    }
+
+    /// What is redirected here was sent by the device, and is received by it. It has no route, so
+    /// whom its header is for on the link that it came from is nothing to go by: it is ours.
+    fn xdp_xmit<'dev>(
+        dev: &'dev Device<Self>,
+        frame: XdpFrame<'dev>,
+        ctx: &XmitContext,
+    ) -> Result<(), XdpFrame<'dev>> {
+        let drops = &dev.private().drops;
+        if frame.exceeds(dev) {
+            drops.too_big.count();
+            dev.tx_dropped();
+            return Err(frame);
+        }
+        match frame.build_skb(dev) {
+            Ok(mut skb) => {
+                skb.accept();
+                let len = skb.len();
+                match skb.netif_rx(ctx.bh()) {
+                    Ok(()) => dev.lstats_add(len, ctx.bh()),
+                    // As when it is sent. There is no frame left to be given back.
+                    Err(Dropped) => drops.backlog.count(),
+                }
+                Ok(())
+            }
+            Err((frame, why)) => {
+                drops.count(why);
+                dev.tx_dropped();
+                Err(frame)
             }
         }
     }

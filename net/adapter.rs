@@ -28,12 +28,14 @@ use super::{
     },
     setup::Setup,
     skbuff::SkBuff,
-    stats, //
+    stats,
+    xdp, //
 };
 use core::{
     marker::PhantomData,
     mem::MaybeUninit,
-    ptr, //
+    ptr,
+    slice, //
 };
 use kernel::{
     error::from_result,
@@ -50,6 +52,11 @@ impl<T: link::Operations> Adapter<T> {
         ndo_open: if T::HAS_OPEN { Some(Self::open) } else { None },
         ndo_stop: if T::HAS_STOP { Some(Self::stop) } else { None },
         ndo_start_xmit: Some(Self::start_xmit),
+        ndo_xdp_xmit: if T::HAS_XDP_XMIT {
+            Some(Self::xdp_xmit)
+        } else {
+            None
+        },
         ndo_get_stats64: if T::HAS_GET_STATS64 {
             Some(Self::get_stats64)
         } else {
@@ -115,6 +122,10 @@ impl<T: link::Operations> Adapter<T> {
         fields.priv_destructor = Some(Self::destructor);
         fields.set_pcpu_stat_type(<T::Stats as stats::Kind>::TYPE);
         fields.l3mdev_ops = &l3mdev::NO_OPS;
+        if T::HAS_XDP_XMIT {
+            fields.xdp_features = bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT
+                | bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT_SG;
+        }
         // SAFETY: By the function's safety requirement.
         unsafe { T::LinkType::setup(dev) };
         // SAFETY: As above; all that `T`'s callbacks rely on was set, but for the next line.
@@ -209,6 +220,34 @@ impl<T: link::Operations> Adapter<T> {
         let ctx = unsafe { XmitContext::assume() };
         T::start_xmit(dev, skb, &ctx);
         bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    /// # Safety
+    ///
+    /// To be called by the core as `ndo_xdp_xmit`.
+    unsafe extern "C" fn xdp_xmit(
+        dev: *mut bindings::net_device,
+        n: c_int,
+        frames: *mut *mut bindings::xdp_frame,
+        flags: u32,
+    ) -> c_int {
+        if flags & !bindings::XDP_XMIT_FLAGS_MASK != 0 {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: `__xdp_enqueue()` has seen the device up, thus registered, in the same section
+        // of RCU: in one of NAPI, or with bottom halves disabled.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // It may be going down since.
+        if !dev.is_running() {
+            return -(bindings::ENETDOWN as c_int);
+        }
+        // SAFETY: The context is as for `ndo_start_xmit`, see there.
+        let ctx = unsafe { XmitContext::assume() };
+        // SAFETY: The core hands over an array of its own, of that many frames.
+        let frames = unsafe { slice::from_raw_parts_mut(frames, n as usize) };
+        // SAFETY: They are given up: after this the core frees those behind the number that it is
+        // told (`bq_xmit_all()`, kernel/bpf/devmap.c), and does not look at what is before.
+        unsafe { xdp::offer(frames, |frame| T::xdp_xmit(dev, frame, &ctx)) as c_int }
     }
 
     /// # Safety

@@ -31,6 +31,7 @@
 #include <net/route.h>
 #include <net/rtnetlink.h>
 #include <net/tcp.h>
+#include <net/xdp.h>
 
 #include "helpers.h"
 

@@ -20,7 +20,8 @@ use super::{
     },
     setup::Setup,
     skbuff::SkBuff,
-    stats, //
+    stats,
+    xdp::XdpFrame, //
 };
 use core::{
     fmt::Write,
@@ -90,6 +91,25 @@ pub trait Operations: Sized + 'static {
     ///
     /// C counterpart: `ndo_start_xmit`.
     fn start_xmit<'dev>(dev: &'dev Device<Self>, skb: SkBuff<'dev>, ctx: &XmitContext);
+
+    /// Takes a frame that an XDP program of another device has redirected to this one, or gives it
+    /// back: the caller frees it then, and says so (tracepoint `xdp:xdp_devmap_xmit`). Must not
+    /// sleep, see [`XmitContext`]; called on several CPUs at once, without the queue's lock, while
+    /// the device is up.
+    ///
+    /// With it programs may redirect to the device, also frames of several fragments. The next
+    /// frame is offered whatever has become of this one.
+    ///
+    /// C counterpart: `ndo_xdp_xmit`, which is told of several frames at once; there is nothing
+    /// to be done at the last one of them (`XDP_XMIT_FLUSH`).
+    #[inline]
+    fn xdp_xmit<'dev>(
+        _dev: &'dev Device<Self>,
+        _frame: XdpFrame<'dev>,
+        _ctx: &XmitContext,
+    ) -> Result<(), XdpFrame<'dev>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// Fills in the counters. Any context that does not hold a lock of the driver, inside RCU (of
     /// which `/proc/net/dev` makes use): must not sleep.
@@ -276,6 +296,16 @@ impl<T: Operations> Device<T> {
         // SAFETY: By the type's invariants the private data is valid; it is only ever shared, and
         // lives as long as the device.
         unsafe { &*private.cast() }
+    }
+
+    /// Length of the link-layer header in bytes.
+    ///
+    /// C counterpart: `dev->hard_header_len`.
+    #[inline]
+    pub(super) fn hard_header_len(&self) -> u32 {
+        // SAFETY: By the type's invariants; what writes it is the link type, before the device is
+        // registered.
+        u32::from(unsafe { (*self.as_raw()).hard_header_len })
     }
 
     /// Sets the MTU, in [`Operations::change_mtu`]: notifiers are the core's affair.

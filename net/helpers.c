@@ -9,7 +9,9 @@
 #include <linux/icmpv6.h>
 #include <linux/irqflags.h>
 #include <linux/kconfig.h>
+#include <linux/mm.h>
 #include <linux/netdevice.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <net/dsa.h>
 #include <net/dst.h>
@@ -21,6 +23,7 @@
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/rtnetlink.h>
+#include <net/xdp.h>
 
 #include "helpers.h"
 
@@ -271,6 +274,11 @@ __rust_helper void rust_helper_icmpv6_ndo_send(struct sk_buff *skb, u8 type, u8 
 	icmpv6_ndo_send(skb, type, code, info);
 }
 
+__rust_helper unsigned int rust_helper_xdp_get_frame_len(const struct xdp_frame *xdpf)
+{
+	return xdp_get_frame_len(xdpf);
+}
+
 #if IS_BUILTIN(CONFIG_KUNIT)
 __rust_helper void rust_helper_local_bh_disable(void)
 {
@@ -290,5 +298,43 @@ __rust_helper void rust_helper_local_irq_disable(void)
 __rust_helper void rust_helper_local_irq_enable(void)
 {
 	local_irq_enable();
+}
+
+__rust_helper void rust_helper_get_page(struct page *page)
+{
+	get_page(page);
+}
+
+__rust_helper int rust_helper_page_count(const struct page *page)
+{
+	return page_count(page);
+}
+
+__rust_helper struct page *rust_helper_virt_to_page(const void *address)
+{
+	return virt_to_page(address);
+}
+
+__rust_helper struct skb_shared_info *
+rust_helper_xdp_get_shared_info_from_frame(const struct xdp_frame *frame)
+{
+	return xdp_get_shared_info_from_frame(frame);
+}
+
+__rust_helper void rust_helper___skb_fill_page_desc_noacc(struct skb_shared_info *shinfo, int i,
+							  struct page *page, int off, int size)
+{
+	__skb_fill_page_desc_noacc(shinfo, i, page, off, size);
+}
+
+/* As a write to /proc/thread-self/fail-nth: whether there is such a thing. */
+__rust_helper bool rust_helper_fail_nth(unsigned int n)
+{
+#if IS_ENABLED(CONFIG_FAILSLAB)
+	WRITE_ONCE(current->fail_nth, n);
+	return true;
+#else
+	return false;
+#endif
 }
 #endif

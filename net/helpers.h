@@ -13,10 +13,12 @@ struct dst_entry;
 struct iphdr;
 struct net;
 struct net_device;
+struct page;
 struct rtable;
 struct rtnl_newlink_params;
 struct sk_buff;
 struct skb_shared_info;
+struct xdp_frame;
 
 /* What netdev_lockdep_set_classes() has as static variables. */
 struct netdev_lock_keys {
@@ -72,6 +74,7 @@ struct rtable *rust_helper_ip_route_output(struct net *net, __be32 daddr, __be32
 void rust_helper_ip_rt_put(struct rtable *rt);
 void rust_helper_icmp_ndo_send(struct sk_buff *skb, int type, int code, __be32 info);
 void rust_helper_icmpv6_ndo_send(struct sk_buff *skb, u8 type, u8 code, u32 info);
+unsigned int rust_helper_xdp_get_frame_len(const struct xdp_frame *xdpf);
 
 /* Exported, but declared for net/netfilter/ alone (nf_internals.h). */
 void nf_queue_nf_hook_drop(struct net *net);
@@ -81,6 +84,13 @@ void rust_helper_local_bh_disable(void);
 void rust_helper_local_bh_enable(void);
 void rust_helper_local_irq_disable(void);
 void rust_helper_local_irq_enable(void);
+void rust_helper_get_page(struct page *page);
+int rust_helper_page_count(const struct page *page);
+struct page *rust_helper_virt_to_page(const void *address);
+struct skb_shared_info *rust_helper_xdp_get_shared_info_from_frame(const struct xdp_frame *frame);
+void rust_helper___skb_fill_page_desc_noacc(struct skb_shared_info *shinfo, int i,
+					    struct page *page, int off, int size);
+bool rust_helper_fail_nth(unsigned int n);
 #endif
 
 #endif /* RUST_LO_NET_HELPERS_H */

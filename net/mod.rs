@@ -12,7 +12,8 @@
 //!   [`device::Registering`], a registered one a [`device::Device`]. What is only legal before
 //!   registration exists only on [`setup::Setup`].
 //! - A held lock or a context is a value: [`context::Rtnl`], [`context::XmitContext`].
-//! - A packet is owned ([`skbuff::SkBuff`]) until it is handed on, consumed or dropped.
+//! - A packet is owned ([`skbuff::SkBuff`]) until it is handed on, consumed or dropped; a frame of
+//!   XDP ([`xdp::XdpFrame`]) until it is a packet or goes back.
 //!
 //! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h).
@@ -44,6 +45,7 @@ pub mod rtnetlink;
 pub mod setup;
 pub mod skbuff;
 pub mod stats;
+pub mod xdp;
 
 /// What most drivers use.
 pub mod prelude {
@@ -86,6 +88,7 @@ pub mod prelude {
             NoStats,
             Tstats, //
         },
+        xdp::XdpFrame,
     };
 }
 

@@ -502,6 +502,27 @@ pub struct RxSkBuff<'dev>(SkBuff<'dev>);
 pub struct Dropped;
 
 impl<'dev> RxSkBuff<'dev> {
+    /// Takes over a packet.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must satisfy the invariants of [`RxSkBuff`] for `'dev`, and the caller must give its
+    /// reference up.
+    #[inline]
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::sk_buff) -> Self {
+        // SAFETY: By the function's safety requirement.
+        Self(unsafe { SkBuff::from_raw(ptr) })
+    }
+
+    /// Takes the packet for one to this host, if it is not one to many, whatever address is in its
+    /// header.
+    #[inline]
+    pub fn accept(&mut self) {
+        if u32::from(self.0.headers().pkt_type()) == bindings::PACKET_OTHERHOST {
+            self.0.headers().set_pkt_type(bindings::PACKET_HOST as u8);
+        }
+    }
+
     /// Takes the packet for one to this host if its route leads here, whatever address is in its
     /// header: that is the one of the route's device.
     #[inline]

@@ -35,19 +35,19 @@ use kernel::{
 
 /// A device, without a [`link::Registration`](crate::net::link::Registration) at hand:
 /// that of the module is the module's.
-struct Own {
+pub(super) struct Own {
     dev: *mut bindings::net_device,
 }
 
 impl Own {
-    fn new(rtnl: &Rtnl) -> Result<Self> {
+    pub(super) fn new(rtnl: &Rtnl) -> Result<Self> {
         let own = Self::down(rtnl)?;
         // SAFETY: The device is registered, and RTNL is held.
         to_result(unsafe { bindings::dev_open(own.dev, ptr::null_mut()) })?;
         Ok(own)
     }
 
-    fn down(_rtnl: &Rtnl) -> Result<Self> {
+    pub(super) fn down(_rtnl: &Rtnl) -> Result<Self> {
         // SAFETY: The name fits; size and setup belong together.
         let dev = unsafe {
             bindings::alloc_netdev_mqs(
@@ -75,12 +75,12 @@ impl Own {
     }
 
     /// What the driver has counted: refused by the backlog, too short, no memory.
-    fn drops(&self) -> [u64; 3] {
+    pub(super) fn drops(&self) -> [u64; 3] {
         let drops = &self.device().private().drops;
         [&drops.backlog, &drops.too_short, &drops.no_memory].map(|counter| counter.get())
     }
 
-    fn device(&self) -> &Device<RustLo> {
+    pub(super) fn device(&self) -> &Device<RustLo> {
         // SAFETY: It is registered until this is dropped.
         unsafe { Device::from_raw(self.dev) }
     }
@@ -98,7 +98,7 @@ impl Own {
         })
     }
 
-    fn stats(&self) -> bindings::rtnl_link_stats64 {
+    pub(super) fn stats(&self) -> bindings::rtnl_link_stats64 {
         // SAFETY: Zero is a valid value, and the device is registered.
         unsafe {
             let mut stats = core::mem::zeroed();

@@ -18,6 +18,7 @@ mod probe;
 mod rtnetlink;
 mod skbuff;
 mod stats;
+mod xdp;
 
 /// Ends the test with an error unless the value is the expected one, or the condition true.
 macro_rules! check {

@@ -26,6 +26,7 @@ use crate::net::{
         LinkStats,
         Lstats, //
     },
+    xdp::XdpFrame,
 };
 use core::marker::PhantomPinned;
 use kernel::{
@@ -61,6 +62,14 @@ static LOG: Atomic<u64> = Atomic::new(0);
 static FAIL: Atomic<u64> = Atomic::new(0);
 /// What a transmit does with its packet: see [`LOOP`].
 static LOOPS: Atomic<u64> = Atomic::new(0);
+
+/// Which of the frames that are redirected to a device it gives back, the first one lowest.
+static REFUSED: Atomic<u64> = Atomic::new(0);
+
+/// Lets a device give back these frames.
+pub(super) fn refuse(frames: u64) {
+    REFUSED.store(frames, Relaxed);
+}
 
 /// Starts a log, and makes `fail` fail.
 pub(super) fn begin(fail: Option<Step>) {
@@ -226,6 +235,28 @@ impl device::Operations for Probe {
                 }
             }
             Err((skb, why)) => skb.drop(why.into()),
+        }
+    }
+
+    fn xdp_xmit<'dev>(
+        dev: &'dev Device<Self>,
+        frame: XdpFrame<'dev>,
+        ctx: &XmitContext,
+    ) -> Result<(), XdpFrame<'dev>> {
+        let refused = REFUSED.load(Relaxed);
+        REFUSED.store(refused >> 1, Relaxed);
+        if refused & 1 != 0 {
+            return Err(frame);
+        }
+        match frame.build_skb(dev) {
+            Ok(skb) => {
+                let len = skb.len();
+                if skb.netif_rx(ctx.bh()).is_ok() {
+                    dev.lstats_add(len, ctx.bh());
+                }
+                Ok(())
+            }
+            Err((frame, _)) => Err(frame),
         }
     }
 
