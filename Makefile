@@ -148,6 +148,7 @@ unit:
 	@tests/mutants/run --check
 	@tests/readme/check
 	@tests/release/test
+	@tests/check-kdir
 
 shellcheck:
 	@qemu/root run -- shellcheck -x $(SHELL_FILES)
