@@ -145,6 +145,11 @@ impl Kernel {
         Ok(replies.iter().filter_map(link).collect())
     }
 
+    /// Carries out one request; else the number of the error.
+    pub fn change(&mut self, request: Request) -> Result<std::result::Result<(), i32>> {
+        Ok(self.netlink.ask(request)?.map(drop))
+    }
+
     /// The device of the route to this address: that which the table has for it (`RTM_F_FIB_MATCH`), or that which the
     /// kernel makes of it.
     fn route_to(&mut self, address: IpAddr, flags: u32) -> Result<Option<Dev>> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rust-lo`: gives localhost to a rust_lo device while `lo` stays up, and gives it back.
+//! `rust-lo`: gives localhost to a rust_lo device while `lo` stays up, and gives it back; or one to a command.
 
 mod change;
 mod error;
@@ -11,22 +11,31 @@ mod netns;
 mod plan;
 mod prefer;
 mod requests;
+mod run;
+mod shape;
 mod sockets;
 mod state;
 mod status;
 mod uapi;
 mod wire;
 
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use clap::{arg, ArgMatches, Command};
+use clap::{arg, value_parser, Arg, ArgMatches, Command};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::prefer::{Families, Outcome};
+use crate::shape::Shape;
 use crate::sockets::Bound;
+
+/// Of `run`, as of env and timeout: what failed was not the command.
+const NOT_RUN: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
 
 const HELP: &str = "\
 With lo and a rust_lo device up in one namespace, both have local routes for 127.0.0.0/8 and ::1, and the first wins: \
@@ -57,8 +66,28 @@ kernel refuses a part, the rest is undone.
 status shows for each destination the device that carries it now, the order of the devices that have a route for it, \
 and which of them are preferred; also the addresses kept for sockets bound to lo.
 
-Exit status: 0 if all is as wanted, 1 if not, 2 for wrong usage.";
+Exit status: 0 if all is as wanted, 1 if not, 2 for wrong usage; of run that of the command.";
 
+const RUN_HELP: &str = "\
+Makes a network namespace in which localhost, 127.0.0.0/8 and ::1, is a new rust_lo device, rust_lo0, preferred over lo, \
+and becomes COMMAND there. All ports are free, and nothing leads out of it. Any number of them can be run at once.
+
+Since the process itself becomes COMMAND, signals, exit status, terminal and job control are the command's own. The \
+namespace goes with the last process in it, whatever ends that; it has no name in /run/netns. `unshare --pid --fork \
+--kill-child --mount-proc rust-lo run COMMAND` also ends what COMMAND leaves behind. For a look inside: `nsenter \
+--net=/proc/PID/ns/net`, or `rust-lo -n PID status`.
+
+Each packet passes the device once, so that a round trip takes twice the --delay. Where --mtu is given, TCP sends no \
+packet that is larger (no GSO), as on a wire. Below 1280 there is no IPv6.
+
+As with `ip netns exec`, /sys is that of the namespace. Without CAP_SYS_ADMIN it is made in a user namespace of its own, \
+in which COMMAND is run by the same user as before, without capabilities; for those: `unshare --map-root-user rust-lo run \
+COMMAND`. The module has to be loaded, or be where modprobe finds it.
+
+Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed, 125 if there was no localhost for it, \
+2 for wrong usage.";
+
+/// The command line.
 fn cli() -> Command {
     let netns = arg!(-n --netns <NETNS>)
         .help("Work in this network namespace: a name of ip netns, a path, or a process ID");
@@ -66,7 +95,7 @@ fn cli() -> Command {
     let kind = "Device of kind rust_lo";
     Command::new("rust-lo")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Give localhost to a rust_lo device, and back to lo")
+        .about("Give localhost to a rust_lo device, and back to lo, or one to a command")
         .after_long_help(HELP)
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -96,9 +125,80 @@ fn cli() -> Command {
                 .about("Show which device carries localhost")
                 .arg(dev("Any device: say whether it is the one").required(false)),
         )
+        .subcommand(
+            Command::new("run")
+                .about("Run a command with a localhost of its own")
+                .after_long_help(RUN_HELP)
+                .arg(
+                    arg!(--delay <TIME> "Delay each packet by TIME, as in 20ms")
+                        .value_parser(shape::time),
+                )
+                .arg(
+                    arg!(--loss <PART> "Lose a PART of the packets, as in 0.1%")
+                        .value_parser(shape::part),
+                )
+                .arg(
+                    arg!(--rate <RATE> "No more than RATE, as in 10mbit").value_parser(shape::rate),
+                )
+                .arg(
+                    arg!(--mtu <BYTES> "The longest packet, 65536 if not given")
+                        .value_parser(value_parser!(u32).range(68..=65536)),
+                )
+                .arg(
+                    Arg::new("COMMAND")
+                        .help("What to run, with its arguments")
+                        .value_parser(value_parser!(OsString))
+                        .num_args(1..)
+                        .required(true)
+                        .trailing_var_arg(true)
+                        .allow_hyphen_values(true),
+                ),
+        )
 }
 
-fn run(args: &ArgMatches) -> Result<String> {
+/// Becomes the command; else the status to end with.
+fn run_command(args: &ArgMatches) -> ExitCode {
+    for (id, option) in [
+        ("netns", "--netns"),
+        ("json", "--json"),
+        ("four", "-4"),
+        ("six", "-6"),
+    ] {
+        if args.value_source(id) == Some(clap::parser::ValueSource::CommandLine) {
+            let text = format!("{option} is not for run, which makes a namespace of its own\n");
+            cli()
+                .error(clap::error::ErrorKind::ArgumentConflict, text)
+                .exit();
+        }
+    }
+    let command: Vec<OsString> = args
+        .get_many("COMMAND")
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let shape = Shape {
+        delay: args.get_one("delay").copied(),
+        loss: args.get_one("loss").copied(),
+        rate: args.get_one("rate").copied(),
+        mtu: args.get_one("mtu").copied(),
+    };
+    match run::run(&shape, &command) {
+        Ok(why) => {
+            eprintln!("rust-lo: {}: {why}", command[0].to_string_lossy());
+            ExitCode::from(match why.kind() {
+                ErrorKind::NotFound => NOT_FOUND,
+                _ => NOT_EXECUTABLE,
+            })
+        }
+        Err(error) => {
+            eprintln!("rust-lo: {error}");
+            ExitCode::from(NOT_RUN)
+        }
+    }
+}
+
+fn answer(args: &ArgMatches) -> Result<String> {
     let (command, sub) = args.subcommand().unwrap_or(("status", args));
     let (json, dev) = (sub.get_flag("json"), sub.get_one::<String>("DEV"));
     let families = Families {
@@ -177,7 +277,11 @@ fn left((address, sockets): &(Ipv4Addr, Vec<Bound>)) -> String {
 }
 
 fn main() -> ExitCode {
-    match run(&cli().get_matches()) {
+    let args = cli().get_matches();
+    if let Some(("run", args)) = args.subcommand() {
+        return run_command(args);
+    }
+    match answer(&args) {
         Ok(text) => {
             // Nothing is undone because nobody reads about it.
             let _ = std::io::stdout().write_all(text.as_bytes());

@@ -33,10 +33,8 @@ impl Request {
 
     /// With one more attribute.
     pub fn attr(mut self, kind: u16, value: &[u8]) -> Self {
-        self.0.extend((4 + value.len() as u16).to_ne_bytes());
-        self.0.extend(kind.to_ne_bytes());
-        self.0.extend(value);
-        self.aligned()
+        self.0.extend(attr(kind, value));
+        self
     }
 
     /// With one more attribute that is a 32-bit number.
@@ -56,6 +54,15 @@ impl Request {
         self.0.resize(self.0.len().next_multiple_of(4), 0);
         self
     }
+}
+
+/// An attribute by itself, as it stands in another one.
+pub fn attr(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = (4 + value.len() as u16).to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
 }
 
 /// The attributes of a message, or inside an attribute. What cannot be read ends them.
