@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit compile-fail compile-fail-module tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -232,6 +232,11 @@ services: SERVICES =
 services: stock-module tools
 	@qemu/vm --root services --memory 4G --timeout 14400 env PREFER=$(PREFER) tests/services/run $(SERVICES)
 
+# What docs/recipes.md shows, all of it, in a root of its own that has the programs.
+recipes: POINTS =
+recipes: stock-module tools
+	@qemu/vm --root recipes --timeout 3600 env RECIPES=all TYPE=$(TYPE) tests/run recipes$(if $(POINTS),:$(POINTS))
+
 # What an address is good for on lo, a dummy and rust_lo: docs/addresses.md.
 addresses: stock-module tools
 	@qemu/vm --timeout 3600 tests/address/table
@@ -287,6 +292,7 @@ distclean: clean
 	ROOT_FOR=deb qemu/root clean
 	ROOT_FOR=debian qemu/root clean
 	ROOT_FOR=services qemu/root clean
+	ROOT_FOR=recipes qemu/root clean
 
 help:
 	@echo 'Build:'
@@ -317,6 +323,7 @@ help:
 	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s,'
 	@echo '                    unbound, BIND, dnsmasq, FRR and WireGuard on its addresses, CPython'\''s network tests:'
 	@echo '                    docs/services.md (needs 5 GB more; SERVICES="NAME..." is only these)'
+	@echo '  recipes           all that docs/recipes.md shows, in a root of its own (2 GB more); POINTS="NAME,..." are only these'
 	@echo '  addresses         what an address is good for on lo, a dummy and rust_lo; writes docs/addresses.md'
 	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (some 12 minutes);'
 	@echo '                    BENCH="WORD..." is only what has one of the words in its name'

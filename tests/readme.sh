@@ -6,6 +6,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=readme/blocks.sh
+. "$TESTS_DIR/readme/blocks.sh"
 
 TESTS=(
 	"first: the example at the top, and what it prints"
@@ -30,56 +32,6 @@ here()
 	cd "$TMP/here"
 	ln -s "$RUST_LO_KO" rust_lo.ko
 	ln -s "$(readlink -f "$TESTS_DIR/../tools")" tools
-}
-
-# typed COMMAND: its output in $TMP/typed. In NS, which is "" for the initial one.
-typed()
-{
-	local rc=0 in=()
-
-	[ -z "$NS" ] || in=(ip netns exec "$NS")
-	"${in[@]}" bash -c "$1" > "$TMP/typed" 2>&1 < /dev/null || rc=$?
-	if [ "$rc" -ne 0 ]; then
-		fail "$1: exit status $rc"
-		say "$(sed 's/^/  /' "$TMP/typed")"
-	fi
-}
-
-# Numbers that are others each time, and how many spaces.
-plain()
-{
-	sed -E 's/time [0-9]+ms/time/; s/^[0-9]+: //; s/[[:space:]]+/ /g; s/^ //; s/ $//'
-}
-
-# run_block SECTION N: what is printed is printed. Where there is a function
-# before or after it is called with each command; before may run it itself.
-run_block()
-{
-	local line n=0
-
-	while IFS= read -r line <&3; do
-		if [[ $line == '$ '* ]]; then
-			line=${line#'$ '}
-			n=$((n + 1))
-			before "$line" || continue
-			typed "$line"
-			after "$line"
-		elif ! grep -Fqx -e "$(plain <<< "${line#> }")" <(plain < "$TMP/typed"); then
-			fail "as README.md shows it: ${line#> }"
-			say "$(sed 's/^/  /' "$TMP/typed")"
-		fi
-	done 3< <("$TESTS_DIR/readme/extract" block "$@")
-	number "commands in the block" "$n" -gt 0
-}
-
-before()
-{
-	:
-}
-
-after()
-{
-	:
 }
 
 # pings DEVICE ADDRESS: several, as one in a hundred is to be lost.
