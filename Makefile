@@ -186,7 +186,7 @@ kselftests-table: kselftests
 test: samples tools kselftests
 	@qemu/vm --timeout 3600 tests/run
 
-# The Debian package rust-lo-dkms, and what becomes of it in a fresh Debian. In
+# The Debian packages rust-lo-dkms and rust-lo, and what becomes of them in a fresh Debian. In
 # roots of their own, as the build root is the guest's in all other tests.
 deb:
 	@ROOT_FOR=deb qemu/root run -- debian/package
@@ -304,7 +304,7 @@ help:
 	@echo '                    RUST_LO_SAMPLES=m has the same effect on every target that builds the module'
 	@echo '  rustdoc           the documentation of the abstractions, below build/'
 	@echo '  clean             remove what was built'
-	@echo '  deb               the Debian package rust-lo-dkms, in build/deb'
+	@echo '  deb               the Debian packages rust-lo-dkms and rust-lo, in build/deb'
 	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
 	@echo '  run               a demonstration'
 	@echo '  demo-shaping      another: a second localhost, slow and lossy, for one application'

@@ -18,6 +18,7 @@ TESTS=(
 	"queues: a device with several queues has none of them by queue"
 	"others: lo has no such counters, and nobody has channels"
 	"readers: reading them while devices come and go"
+	"manual: rust_lo(4) names each feature and each private flag"
 )
 
 NAMES=(accepted_packets accepted_bytes rx_backlog_drops tx_too_short_drops tx_too_big_drops tx_no_memory_drops)
@@ -312,6 +313,22 @@ readers()
 	check "devices come and go" come_and_go
 	: > "$TMP/enough"
 	check "the readers come to an end" wait_for test -e "$TMP/read"
+}
+
+manual()
+{
+	local page=$TESTS_DIR/../docs/rust_lo.4 name
+
+	[ -e "$page" ] || skip "there is no manual page beside the tests"
+	setup_loopback NS
+	# But for groups of others, and what cannot be switched on.
+	in_ns "$NS" ethtool -k rlo0 | sed -n '/: off \[fixed\]$/d; s/^\t*\([^:]*\): o.*/\1/p' |
+		grep -v -x tx-checksumming > "$TMP/names"
+	in_ns "$NS" ethtool --show-priv-flags rlo0 | sed -n 's/^\([a-z0-9-]*\) *: o.*/\1/p' >> "$TMP/names"
+	number "names" "$(wc -l < "$TMP/names")" -ge 22
+	while read -r name; do
+		grep -Eq "^\.(Cm|It Cm) $name( |$)" "$page" || fail "$name is in rust_lo(4)"
+	done < "$TMP/names"
 }
 
 run_tests "$@"

@@ -25,6 +25,7 @@ use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use clap::{arg, value_parser, Arg, ArgMatches, Command};
+use clap_complete::{generate, Shell};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
@@ -124,6 +125,15 @@ fn cli() -> Command {
             Command::new("status")
                 .about("Show which device carries localhost")
                 .arg(dev("Any device: say whether it is the one").required(false)),
+        )
+        .subcommand(
+            Command::new("completions")
+                .about("Print completions for a shell")
+                .arg(
+                    Arg::new("SHELL")
+                        .required(true)
+                        .value_parser(["bash", "zsh", "fish"]),
+                ),
         )
         .subcommand(
             Command::new("run")
@@ -276,10 +286,26 @@ fn left((address, sockets): &(Ipv4Addr, Vec<Bound>)) -> String {
     ])
 }
 
+/// Prints completions for the shell.
+fn completions(args: &ArgMatches) {
+    let shell = match args.get_one::<String>("SHELL").map(String::as_str) {
+        Some("zsh") => Shell::Zsh,
+        Some("fish") => Shell::Fish,
+        _ => Shell::Bash,
+    };
+    let mut text = Vec::new();
+    generate(shell, &mut cli(), "rust-lo", &mut text);
+    let _ = std::io::stdout().write_all(&text);
+}
+
 fn main() -> ExitCode {
     let args = cli().get_matches();
     if let Some(("run", args)) = args.subcommand() {
         return run_command(args);
+    }
+    if let Some(("completions", args)) = args.subcommand() {
+        completions(args);
+        return ExitCode::SUCCESS;
     }
     match answer(&args) {
         Ok(text) => {
