@@ -32,7 +32,7 @@ OBJ = $(SRC)/build/$(RELEASE)
 KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
 RUST_FILES = $(wildcard rust_lo.rs steering.rs net/*.rs net/tests/*.rs samples/*.rs)
-SHELL_FILES = $(shell find qemu tests .ci tools debian dkms -name target -prune -o -type f -print 2> /dev/null | \
+SHELL_FILES = $(shell find qemu tests .ci tools debian dkms samples -name target -prune -o -type f -print 2> /dev/null | \
 	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
 
 MAKEFLAGS += --no-print-directory
