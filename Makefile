@@ -40,7 +40,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit compile-fail compile-fail-module tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services suites addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
 
 ifdef STOCK
 
@@ -237,6 +237,13 @@ recipes: POINTS =
 recipes: stock-module tools
 	@qemu/vm --root recipes --timeout 3600 env RECIPES=all TYPE=$(TYPE) tests/run recipes$(if $(POINTS),:$(POINTS))
 
+# Test suites of others, in a root of their own: all, or SUITES="NAME...". With --all
+# among them what takes longer than ten minutes as well.
+suites: SUITES =
+suites: stock-module tools
+	@ROOT_FOR=suites qemu/root run -- tests/suites/build "$$(qemu/kernel source)" $(filter-out --all,$(SUITES))
+	@qemu/vm --root suites --memory 4G --timeout 14400 env PREFER=$(PREFER) tests/suites/run $(SUITES)
+
 # What an address is good for on lo, a dummy and rust_lo: docs/addresses.md.
 addresses: stock-module tools
 	@qemu/vm --timeout 3600 tests/address/table
@@ -293,6 +300,7 @@ distclean: clean
 	ROOT_FOR=debian qemu/root clean
 	ROOT_FOR=services qemu/root clean
 	ROOT_FOR=recipes qemu/root clean
+	ROOT_FOR=suites qemu/root clean
 
 help:
 	@echo 'Build:'
@@ -321,9 +329,11 @@ help:
 	@echo '  kcsan-kernel      the other one'
 	@echo '  chaos             everything at once for SECONDS (default 600), SEED for the same again'
 	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s,'
-	@echo '                    unbound, BIND, dnsmasq, FRR and WireGuard on its addresses, CPython'\''s network tests:'
+	@echo '                    unbound, BIND, dnsmasq, FRR and WireGuard on its addresses:'
 	@echo '                    docs/services.md (needs 5 GB more; SERVICES="NAME..." is only these)'
 	@echo '  recipes           all that docs/recipes.md shows, in a root of its own (2 GB more); POINTS="NAME,..." are only these'
+	@echo '  suites            test suites of others, on lo and on rust_lo: docs/suites.md (needs 4 GB more;'
+	@echo '                    SUITES="NAME..." is only these, with --all in it what takes more than ten minutes too)'
 	@echo '  addresses         what an address is good for on lo, a dummy and rust_lo; writes docs/addresses.md'
 	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (some 12 minutes);'
 	@echo '                    BENCH="WORD..." is only what has one of the words in its name'

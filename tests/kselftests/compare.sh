@@ -38,10 +38,10 @@ run() {
 	[ "$good$bad" = 00 ] || echo -n ", ok $good, not ok $bad"
 }
 
-# carried DEVICE: packets that devices of this name sent since the last clearing.
+# carried DEVICE: packets that devices of this name, a regular expression, sent since the
+# last clearing.
 carried() {
-	awk -v dev="$1" '$1 == "{" && $3 ~ "^" dev "$" { print $NF; found = 1 } END { if (!found) print 0 }' \
-		"$TRACE/hist"
+	awk -v dev="$1" '$1 == "{" && $3 ~ "^" dev "$" { n += $NF } END { print n + 0 }' "$TRACE/hist"
 }
 
 # on_rust_lo KIND COMMAND: as run; sets no variables of the caller's.

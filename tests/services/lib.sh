@@ -207,8 +207,8 @@ row()
 	[ -n "${LO_TOO:-}" ] || silent "$NS" lo
 	counters "$NS" lo
 	say "$1, $2, $ADDRESSES: $3; $carried packets over $DEVICE, $rx_packets over lo"
-	[ -n "${SERVICES_ROWS:-}" ] || return 0
+	[ -n "${ROWS:-}" ] || return 0
 	printf '| %s | %s | %s | %s | %s | %s | %s | %s |\n' "$(basename "$0" .sh)" "$1" "$2" "$ADDRESSES" \
 		"$([ ! -e "$TMP/failed" ] || echo '**failed**; ')$3" "$carried" "$rx_packets" "$(uname -r)" \
-		>> "$SERVICES_ROWS/$(basename "$0" .sh)"
+		>> "$ROWS/$(basename "$0" .sh)"
 }
