@@ -13,16 +13,21 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 CHECK_KDIR = $(if $(RUSTC),RUSTC="$(RUSTC)") $(if $(BINDGEN),BINDGEN="$(BINDGEN)") qemu/check-kdir
 KDIR_ERROR = $(shell $(CHECK_KDIR) "$(KDIR)" 2>&1)
 ifeq ($(origin KDIR),undefined)
+# ARCH, by Debian's name, is that of the guest and its kernel.
+ifneq ($(filter-out $(patsubst aarch64,arm64,$(patsubst x86_64,amd64,$(shell uname -m))),$(ARCH)),)
+STOCK := y
+else
 RUNNING := /lib/modules/$(shell uname -r)/build
 KDIR := $(shell $(CHECK_KDIR) --quiet $(RUNNING) && echo $(RUNNING))
 ifeq ($(KDIR),)
 STOCK := y
 endif
 endif
+endif
 
 # What the user gave on the command line, for the make in the build root. That
 # has its own kernel tree and compilers.
-PASS = $(filter-out KDIR=% LLVM=% CC=% RUSTC=% BINDGEN=%,$(MAKEOVERRIDES))
+PASS = $(filter-out ARCH=% KDIR=% LLVM=% CC=% RUSTC=% BINDGEN=%,$(MAKEOVERRIDES))
 STOCK_MAKE = qemu/kernel ensure && \
 	qemu/root run -- make $(JOBS) $(PASS) KDIR="$$(qemu/kernel path)"
 
@@ -156,12 +161,13 @@ shellcheck:
 # Static, so that they run on any machine, whatever its C library. Only with
 # --target does that leave procedural macros alone, which cannot be static.
 tools:
-	@qemu/root run -- sh -ec 'host=$$(rustc -vV | sed -n "s/^host: //p"); \
+	@qemu/root run -- sh -ec 'host=$$(rustc -vV | sed -n "s/^host: //p"); target=$${RUST_LO_TARGET:-$$host}; \
 		RUSTFLAGS="-C target-feature=+crt-static" \
-			cargo build --quiet --release --workspace --target "$$host"; \
+			cargo build --quiet --release --workspace --target "$$target"; \
 		mkdir -p target/release; \
-		find "target/$$host/release" -maxdepth 1 -type f -executable -exec cp -u -t target/release {} +'
-	@cp target/release/rust-lo tools/rust-lo
+		[ "$$target" = "$$host" ] || { [ -e tools/rust-lo ] || : > tools/rust-lo; exit; }; \
+		find "target/$$host/release" -maxdepth 1 -type f -executable -exec cp -u -t target/release {} +; \
+		cp target/release/rust-lo tools/rust-lo'
 
 run: stock-module
 	@qemu/vm --no-module qemu/demo
@@ -282,7 +288,7 @@ in-tree: debug-kernel tools
 	@qemu/in-tree $(TESTS:%=%.sh)
 
 # On all of Debian's kernels.
-matrix: tools
+matrix:
 	@qemu/matrix
 
 update:
@@ -360,7 +366,8 @@ help:
 	@echo '  LLVM=1            for a KDIR that was built with clang'
 	@echo '  KERNEL=RELEASE    another stock kernel than the newest'
 	@echo '  KERNEL_SUITE=     trixie-backports (default), sid or experimental'
-	@echo '  KERNEL_FLAVOUR=   amd64 (default), cloud-amd64 or rt-amd64'
+	@echo '  ARCH=             amd64 or arm64 (default: that of this machine; the other one is emulated)'
+	@echo '  KERNEL_FLAVOUR=   amd64, cloud-amd64, rt-amd64, arm64, arm64-16k, cloud-arm64 or rt-arm64'
 	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run (default: all). For them also: EVERY=20, of'
 	@echo '                    the allocations of insmod each 20th fails, SECONDS=30 of chaos, COUNT=2000 messages'
 	@echo '  INLINE_HELPERS=n  call the C helpers instead of inlining them into the Rust code'

@@ -7,7 +7,12 @@
 # The suite the stock kernel comes from, and the Debian release of the build
 # root: the kernel of a suite wants exactly the compilers of its release.
 KERNEL_SUITE=${KERNEL_SUITE:-trixie-backports}
-KERNEL_FLAVOUR=${KERNEL_FLAVOUR:-amd64}
+# Architectures have Debian's names. What the kernel is of, the guest is of.
+case $(uname -m) in
+aarch64) HOST_ARCH=arm64 ;;
+*) HOST_ARCH=amd64 ;;
+esac
+KERNEL_FLAVOUR=${KERNEL_FLAVOUR:-${ARCH:-$HOST_ARCH}}
 case $KERNEL_SUITE in
 trixie-backports) SUITE=trixie EXTRA_SUITE=trixie-backports ;;
 sid | experimental) SUITE=sid EXTRA_SUITE=experimental ;;
@@ -17,11 +22,26 @@ sid | experimental) SUITE=sid EXTRA_SUITE=experimental ;;
 	;;
 esac
 case $KERNEL_FLAVOUR in
-amd64 | cloud-amd64 | rt-amd64) ;;
+amd64 | cloud-amd64 | rt-amd64) flavour_arch=amd64 ;;
+arm64 | cloud-arm64 | rt-arm64 | arm64-16k) flavour_arch=arm64 ;;
 *)
-	echo "${0##*/}: KERNEL_FLAVOUR=$KERNEL_FLAVOUR: must be amd64, cloud-amd64 or rt-amd64" >&2
+	echo "${0##*/}: KERNEL_FLAVOUR=$KERNEL_FLAVOUR: must be amd64, cloud-amd64, rt-amd64," \
+		"arm64, cloud-arm64, rt-arm64 or arm64-16k" >&2
 	exit 1
 	;;
+esac
+# make hands it on to all that it runs; inside the build root it is kbuild's.
+[ "${ARCH:-}" != x86_64 ] || ARCH=amd64
+if [ "${ARCH:-$flavour_arch}" != "$flavour_arch" ]; then
+	echo "${0##*/}: ARCH=$ARCH: KERNEL_FLAVOUR=$KERNEL_FLAVOUR is of $flavour_arch" >&2
+	exit 1
+fi
+ARCH=$flavour_arch
+FOREIGN=
+[ "$ARCH" = "$HOST_ARCH" ] || FOREIGN=yes
+case $ARCH in
+amd64) KERNEL_ARCH=x86_64 TRIPLE=x86_64-linux-gnu ;;
+arm64) KERNEL_ARCH=arm64 TRIPLE=aarch64-linux-gnu ;;
 esac
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -38,7 +58,15 @@ if [ -n "$ROOT_FOR" ] && [ ! -e "$TOP/qemu/packages-$ROOT_FOR" ]; then
 	echo "${0##*/}: ROOT_FOR=$ROOT_FOR: there is no qemu/packages-$ROOT_FOR" >&2
 	exit 1
 fi
-ROOT=$CACHE/root-$SUITE${ROOT_FOR:+-$ROOT_FOR}
+if [ -n "$FOREIGN" ] && [ -n "$ROOT_FOR" ]; then
+	echo "${0##*/}: ROOT_FOR=$ROOT_FOR: there is none for $ARCH on $HOST_ARCH" >&2
+	exit 1
+fi
+# For another architecture than the host's it has cross compilers as well, and the
+# guest another root.
+ROOT=$CACHE/root-$SUITE${FOREIGN:+-for-$ARCH}${ROOT_FOR:+-$ROOT_FOR}
+GUEST=${FOREIGN:+$CACHE/guest-$SUITE-$ARCH}
+GUEST=${GUEST:-$ROOT}
 LOGS=$CACHE/logs
 
 # Present inside the build root, and only there.
