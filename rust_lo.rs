@@ -52,6 +52,7 @@ use net::{
     skbuff::{
         Dropped,
         NoHeader,
+        RxSkBuff,
         SkBuff, //
     },
     stats::{
@@ -194,12 +195,7 @@ impl device::Operations for RustLo {
                     // Sockets in a VRF know packets that the VRF has received.
                     skb = skb.to_l3_master(master, ctx.rcu());
                 }
-                let len = skb.len();
-                match skb.netif_rx(ctx.bh()) {
-                    Ok(()) => dev.lstats_add(len, ctx.bh()),
-                    // The core has counted it as rx_dropped, in a VRF as that of its device.
-                    Err(Dropped) => dev.private().drops.backlog.count(),
-                }
+                receive(dev, skb, ctx);
             }
             Err((skb, why)) => {
                 dev.private().drops.count(why);
@@ -225,12 +221,8 @@ impl device::Operations for RustLo {
         match frame.build_skb(dev) {
             Ok(mut skb) => {
                 skb.accept();
-                let len = skb.len();
-                match skb.netif_rx(ctx.bh()) {
-                    Ok(()) => dev.lstats_add(len, ctx.bh()),
-                    // As when it is sent. There is no frame left to be given back.
-                    Err(Dropped) => drops.backlog.count(),
-                }
+                // Whatever comes of it, there is no frame left to be given back.
+                receive(dev, skb, ctx);
                 Ok(())
             }
             Err((frame, why)) => {
@@ -257,6 +249,17 @@ impl device::Operations for RustLo {
         dev.set_mtu(mtu, rtnl);
         dev.namespace(rtnl).rt_genid_bump_all();
         Ok(())
+    }
+}
+
+/// Hands a packet to the stack, and counts it as sent and received if that takes it.
+#[inline]
+fn receive(dev: &Device<RustLo>, skb: RxSkBuff<'_>, ctx: &XmitContext) {
+    let len = skb.len();
+    match skb.netif_rx(ctx.bh()) {
+        Ok(()) => dev.lstats_add(len, ctx.bh()),
+        // The core has counted it as rx_dropped, in a VRF as that of its device.
+        Err(Dropped) => dev.private().drops.backlog.count(),
     }
 }
 

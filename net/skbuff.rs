@@ -518,23 +518,28 @@ impl<'dev> RxSkBuff<'dev> {
     /// header.
     #[inline]
     pub fn accept(&mut self) {
-        if u32::from(self.0.headers().pkt_type()) == bindings::PACKET_OTHERHOST {
+        if self.is_for_another_host() {
             self.0.headers().set_pkt_type(bindings::PACKET_HOST as u8);
         }
+    }
+
+    #[inline]
+    fn is_for_another_host(&mut self) -> bool {
+        u32::from(self.0.headers().pkt_type()) == bindings::PACKET_OTHERHOST
     }
 
     /// Takes the packet for one to this host if its route leads here, whatever address is in its
     /// header: that is the one of the route's device.
     #[inline]
     pub fn accept_by_route(&mut self, _rcu: &RcuRead) {
-        if unlikely(u32::from(self.0.headers().pkt_type()) == bindings::PACKET_OTHERHOST) {
+        if unlikely(self.is_for_another_host()) {
             let skb = self.0 .0.as_ptr();
             // SAFETY: By the type's invariants the packet is ours and holds its route.
             let ipv4 = unsafe { route::Ipv4::of_packet(skb) };
             // SAFETY: As above.
             let ipv6 = unsafe { route::Ipv6::of_packet(skb) };
             if ipv4.is_some_and(Route::is_local) || ipv6.is_some_and(Route::is_local) {
-                self.0.headers().set_pkt_type(bindings::PACKET_HOST as u8);
+                self.accept();
             }
         }
     }

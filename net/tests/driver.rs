@@ -99,19 +99,17 @@ impl Own {
     }
 
     pub(super) fn stats(&self) -> bindings::rtnl_link_stats64 {
-        // SAFETY: Zero is a valid value, and the device is registered.
-        unsafe {
-            let mut stats = core::mem::zeroed();
-            bindings::dev_get_stats(self.dev, &mut stats);
-            stats
-        }
+        let mut stats = pin_init::zeroed();
+        // SAFETY: The device is registered.
+        unsafe { bindings::dev_get_stats(self.dev, &mut stats) };
+        stats
     }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // SAFETY: It is registered, and RTNL is held: it was when it was made, by the caller, who
-        // drops it first.
+        // SAFETY: It is registered, and RTNL is held: it was when it was made, by the caller, whose
+        // guard is older and so is dropped after this.
         unsafe { bindings::unregister_netdevice_queue(self.dev, core::ptr::null_mut()) };
     }
 }
@@ -151,8 +149,6 @@ mod tests {
         let stats = own.stats();
         check!((stats.tx_packets, stats.tx_bytes), (1, 6));
         check!((stats.rx_packets, stats.rx_bytes), (1, 6));
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 
@@ -168,8 +164,6 @@ mod tests {
             check!(own.stats().tx_packets, 0);
             check!(own.drops(), [0, n as u64 + 1, 0]);
         }
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 
@@ -186,8 +180,6 @@ mod tests {
             check!((own.stats().tx_packets, own.stats().rx_packets), (0, 0));
             check!(own.drops(), [n, 0, 0]);
         }
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 }

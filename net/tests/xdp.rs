@@ -93,8 +93,8 @@ impl Frame {
         first.reference();
         // SAFETY: In a page there is room for it, and for what is behind.
         let frame = unsafe { &mut *first.0.cast::<bindings::xdp_frame>() };
-        // SAFETY: Zero is a valid value: of memory that is freed as a page is.
-        *frame = unsafe { core::mem::zeroed() };
+        // Of memory that is freed as a page is.
+        *frame = pin_init::zeroed();
         // SAFETY: In the page.
         let data = unsafe { first.0.add(HEADROOM as usize) };
         // SAFETY: As above. Behind that is what a new page holds.
@@ -420,8 +420,6 @@ mod tests {
             check!(own.stats().tx_dropped, 1);
         }
         accepted(own.device(), &frame)?;
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 
@@ -454,8 +452,6 @@ mod tests {
         check!(stats.tx_dropped, 4);
         check!((stats.tx_packets, stats.tx_bytes), (2, 3000));
         check!((stats.rx_packets, stats.rx_bytes), (2, 3000));
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 
@@ -468,8 +464,6 @@ mod tests {
         refused(own.device(), &frame, 0, -(bindings::ENETDOWN as c_int))?;
         frame.free();
         check!(own.stats().rx_dropped, 0);
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 
@@ -492,8 +486,6 @@ mod tests {
         check!(own.drops(), [N as u64 - stats.rx_packets, 0, 0]);
         // Of the rest nobody speaks the protocol.
         check!(stats.rx_dropped, N as u64);
-        drop(own);
-        drop(rtnl);
         Ok(())
     }
 }

@@ -83,20 +83,24 @@ mod tests {
         }
     }
 
-    /// `First::set()` or `Slot::set()` against `get()` on another CPU.
+    /// `First::get()` or `Slot::get()` on another CPU, and what it does with the device until its RCU
+    /// section ends.
+    fn reader(dev: &Arc<Device>, load: Ordering) -> thread::JoinHandle<()> {
+        let dev = dev.clone();
+        thread::spawn(move || {
+            dev.rcu.read(|| {
+                if dev.found.load(load) == 1 {
+                    assert_eq!(dev.read_private(), 1);
+                }
+            });
+        })
+    }
+
+    /// `First::set()` or `Slot::set()` against a reader.
     fn published(store: Ordering, load: Ordering) {
         model(move || {
             let dev = Device::new();
-            let reader = {
-                let dev = dev.clone();
-                thread::spawn(move || {
-                    dev.rcu.read(|| {
-                        if dev.found.load(load) == 1 {
-                            assert_eq!(dev.read_private(), 1);
-                        }
-                    });
-                })
-            };
+            let reader = reader(&dev, load);
             dev.write_private(1);
             dev.found.store(1, store);
             reader.join().unwrap();
@@ -114,23 +118,13 @@ mod tests {
         published(Relaxed, Acquire);
     }
 
-    /// `First::forget()` or `Slot::set(None)` and the freeing of the device, against `get()` on
-    /// another CPU and what it does with the device until its RCU section ends.
+    /// `First::forget()` or `Slot::set(None)` and the freeing of the device, against a reader.
     fn forgotten(waits: bool) {
         model(move || {
             let dev = Device::new();
             dev.write_private(1);
             dev.found.store(1, Release);
-            let reader = {
-                let dev = dev.clone();
-                thread::spawn(move || {
-                    dev.rcu.read(|| {
-                        if dev.found.load(Acquire) == 1 {
-                            assert_eq!(dev.read_private(), 1);
-                        }
-                    });
-                })
-            };
+            let reader = reader(&dev, Acquire);
             dev.found.store(0, Release);
             if waits {
                 dev.rcu.synchronize();
