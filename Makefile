@@ -300,7 +300,7 @@ clean:
 
 distclean: clean
 	qemu/kernel clean
-	qemu/root clean
+	for arch in amd64 arm64; do ARCH=$$arch qemu/root clean || exit 1; done
 	debian/test clean
 	ROOT_FOR=deb qemu/root clean
 	ROOT_FOR=debian qemu/root clean
