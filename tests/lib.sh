@@ -566,6 +566,18 @@ __run()
 	exit "$ksft_pass"
 }
 
+# load_or_end: after the first line of the KTAP.
+load_or_end()
+{
+	if [ ! -e "$RUST_LO_KO" ]; then
+		echo "1..0 # SKIP no rust_lo, neither loaded nor in $RUST_LO_KO"
+		exit "$ksft_skip"
+	elif ! insmod "$RUST_LO_KO"; then
+		echo "Bail out! $RUST_LO_KO cannot be loaded"
+		exit "$ksft_fail"
+	fi
+}
+
 run_tests()
 {
 	local entry name points=() was_loaded='' rc n=0 any_failed=0 any_passed=0 start
@@ -591,12 +603,8 @@ run_tests()
 	trap __file_cleanup EXIT
 	if loaded; then
 		was_loaded=y
-	elif [ ! -e "$RUST_LO_KO" ]; then
-		echo "1..0 # SKIP no rust_lo, neither loaded nor in $RUST_LO_KO"
-		exit "$ksft_skip"
-	elif ! insmod "$RUST_LO_KO"; then
-		echo "Bail out! $RUST_LO_KO cannot be loaded"
-		exit "$ksft_fail"
+	else
+		load_or_end
 	fi
 
 	echo "1..${#points[@]}"

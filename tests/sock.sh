@@ -13,14 +13,16 @@ if [ ! -x "$program" ]; then
 	echo "KTAP version 1"
 	if [ -e "$TESTS_DIR/../rust_lo.rs" ]; then
 		echo "Bail out! tests/sock is not built: make tools"
-		exit 1
+		exit "$ksft_fail"
 	fi
 	echo "1..0 # SKIP there is no $program"
 	exit "$ksft_skip"
 fi
+# The first line is the program's, unless it is not run.
 if ! loaded; then
-	[ -e "$RUST_LO_KO" ] || { echo "1..0 # SKIP no rust_lo, neither loaded nor in $RUST_LO_KO"; exit "$ksft_skip"; }
-	insmod "$RUST_LO_KO" || { echo "Bail out! $RUST_LO_KO cannot be loaded"; exit "$ksft_fail"; }
+	rc=0
+	why=$(load_or_end) || rc=$?
+	[ "$rc" -eq 0 ] || { printf 'KTAP version 1\n%s\n' "$why"; exit "$rc"; }
 	trap 'rmmod rust_lo' EXIT
 fi
 "$program" "$@"
