@@ -156,7 +156,7 @@ unit:
 	@tests/check-kdir
 
 shellcheck:
-	@qemu/root run -- shellcheck -x $(SHELL_FILES)
+	@printf '%s\n' $(SHELL_FILES) | qemu/root run -- xargs -P "$$(nproc)" -n 8 shellcheck -x
 
 # Static, so that they run on any machine, whatever its C library. Only with
 # --target does that leave procedural macros alone, which cannot be static.
@@ -189,8 +189,9 @@ kselftests-table: TESTS =
 kselftests-table: kselftests
 	@qemu/vm --timeout 7200 tests/kselftests/table $(TESTS)
 
+test: COUNT = 2000
 test: samples tools kselftests
-	@qemu/vm --timeout 3600 tests/run
+	@qemu/vm --timeout 3600 "FUZZ_COUNT=$(COUNT) tests/run"
 
 # The Debian packages rust-lo-dkms and rust-lo, and what becomes of them in a fresh Debian. In
 # roots of their own, as the build root is the guest's in all other tests.
@@ -302,73 +303,47 @@ distclean: clean
 	qemu/kernel clean
 	for arch in amd64 arm64; do ARCH=$$arch qemu/root clean || exit 1; done
 	debian/test clean
-	ROOT_FOR=deb qemu/root clean
-	ROOT_FOR=debian qemu/root clean
-	ROOT_FOR=services qemu/root clean
-	ROOT_FOR=recipes qemu/root clean
-	ROOT_FOR=suites qemu/root clean
+	for root in deb debian services recipes suites; do ROOT_FOR=$$root qemu/root clean || exit 1; done
 
 help:
-	@echo 'Build:'
-	@echo '  all               rust_lo.ko (default), against KDIR if given, else the running kernel'
-	@echo '                    if it can be, else Debian'\''s stock kernel'
-	@echo '  modules_install   install it (INSTALL_MOD_PATH and the like are the kernel'\''s own)'
-	@echo '  tools             the command-line tools'
-	@echo '  samples           the drivers in samples/ as well (docs/abstractions.md), for the stock kernel;'
-	@echo '                    RUST_LO_SAMPLES=m has the same effect on every target that builds the module'
-	@echo '  rustdoc           the documentation of the abstractions, below build/'
-	@echo '  clean             remove what was built'
-	@echo '  deb               the Debian packages rust-lo-dkms and rust-lo, in build/deb'
-	@echo 'Run, in a virtual machine with Debian'\''s stock kernel (no root needed):'
-	@echo '  run               a demonstration'
-	@echo '  demo-shaping      another: a second localhost, slow and lossy, for one application'
-	@echo '  shell             an interactive shell'
-	@echo '  test              all tests'
-	@echo '  deb-test          install, boot, upgrade, sign and purge the package, in a fresh Debian (an hour)'
-	@echo '  release-check     all that README.md prints and .ci/run does not run (half a day): carries on where it was'
-	@echo '                    ended, writes its table in docs/testing.md; STEPS="NAME..." is only these'
-	@echo '  kunit             the KUnit tests of the abstractions, on the debug kernel'
-	@echo '  fuzz              COUNT=100000 rtnetlink messages (SEED=N for those of an earlier run)'
-	@echo '  test-debug        the tests of rust_lo on a kernel with KASAN, lockdep, kmemleak and more'
-	@echo '  test-kcsan        the same on one that finds data races'
-	@echo '  debug-kernel      that kernel alone (15 minutes, once), with the module for it'
-	@echo '  kcsan-kernel      the other one'
-	@echo '  chaos             everything at once for SECONDS (default 600), SEED for the same again'
-	@echo '  services          nginx, PostgreSQL, Redis, sshd, X and others on a localhost that is rust_lo'\''s,'
-	@echo '                    unbound, BIND, dnsmasq, FRR and WireGuard on its addresses:'
-	@echo '                    docs/services.md (needs 5 GB more; SERVICES="NAME..." is only these)'
-	@echo '  recipes           all that docs/recipes.md shows, in a root of its own (2 GB more); POINTS="NAME,..." are only these'
-	@echo '  suites            test suites of others, on lo and on rust_lo: docs/suites.md (needs 4 GB more;'
-	@echo '                    SUITES="NAME..." is only these, with --all in it what takes more than ten minutes too)'
-	@echo '  addresses         what an address is good for on lo, a dummy and rust_lo; writes docs/addresses.md'
-	@echo '  bench             what it costs, against lo, veth and others: docs/performance.md (some 12 minutes);'
-	@echo '                    BENCH="WORD..." is only what has one of the words in its name'
-	@echo '  bench-full        the same with more sizes, repeats and devices'
-	@echo '  bench-compare     BASE=COMMIT: the module of that commit and the one of now, in instructions'
-	@echo '  xmit              the generated code of the transmit function beside that of lo: docs/xmit.md'
-	@echo '  mutants           plant each bug of tests/mutants/list and see the tests catch it'
-	@echo '  matrix            the quick tests on every stock kernel that Debian has; writes docs/matrix.md'
-	@echo '  kselftests-table  the kernel'\''s own selftests on lo and on rust_lo; writes docs/kselftests.md (15 minutes)'
-	@echo '  in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests'
-	@echo 'Check:'
-	@echo '  fmt, fmt-check    format the Rust sources, or check that they are'
-	@echo '  clippy            lint the Rust sources'
-	@echo '  clippy-debug      the module for the debug kernel, with its KUnit tests'
-	@echo '  shellcheck        lint the scripts'
-	@echo '  compile-fail      drivers that must not compile, each with the error it must get (a minute)'
-	@echo '  unit              unit tests of the tools, and whether tests run what README.md prints'
-	@echo 'Other:'
-	@echo '  rust-analyzer     rust-project.json for editors'
-	@echo '  update            look for a newer stock kernel now (else once a day)'
-	@echo '  distclean         clean, and remove the build root and the stock kernels'
-	@echo 'Variables:'
-	@echo '  KDIR=DIR          kernel tree to build against, with the compilers it was built with'
-	@echo '  LLVM=1            for a KDIR that was built with clang'
-	@echo '  KERNEL=RELEASE    another stock kernel than the newest'
-	@echo '  KERNEL_SUITE=     trixie-backports (default), sid or experimental'
-	@echo '  ARCH=             amd64 or arm64 (default: that of this machine; the other one is emulated)'
-	@echo '  KERNEL_FLAVOUR=   amd64, cloud-amd64, rt-amd64, arm64, arm64-16k, cloud-arm64 or rt-arm64'
-	@echo '  TESTS="NAME..."   what test-debug and test-kcsan run (default: all). For them also: EVERY=20, of'
-	@echo '                    the allocations of insmod each 20th fails, SECONDS=30 of chaos, COUNT=2000 messages'
-	@echo '  INLINE_HELPERS=n  call the C helpers instead of inlining them into the Rust code'
-	@echo '  V=1               show the commands'
+	@sed -n 's/^#? \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+#? For users. Guests are virtual machines with Debian's stock kernel; none of this needs root.
+#?   all (default)     rust_lo.ko, for KDIR if given, else the running kernel if it can be, else the stock kernel
+#?   modules_install   install it (INSTALL_MOD_PATH and the like are the kernel's own)
+#?   deb               the Debian packages rust-lo-dkms and rust-lo, in build/deb
+#?   run, demo-shaping a demonstration; another: a second localhost, slow and lossy, for one application
+#?   shell             an interactive shell in a guest
+#?   test              all tests
+#?   clean, distclean  remove what was built; the build roots and stock kernels as well
+#? For contributors.
+#?   tools, samples    the command-line tools; the drivers in samples/ (RUST_LO_SAMPLES=m: with every target)
+#?   fmt, clippy, clippy-debug, shellcheck, rustdoc    formatting (fmt-check only looks), lints, documentation
+#?   unit, compile-fail, kunit    tests without a guest; drivers that must not compile; KUnit, on the debug kernel
+#?   test-debug, test-kcsan       the tests on a kernel with KASAN, lockdep, kmemleak and more, or on one that
+#?                     finds data races. TESTS="NAME...", EVERY=20: of the allocations of insmod each 20th fails,
+#?                     SECONDS=30 of chaos, COUNT=2000 messages. debug-kernel, kcsan-kernel: 15 minutes, once
+#?   chaos, fuzz       everything at once for SECONDS=600 (SEED for the same again); COUNT=100000 messages (SEED=N)
+#?   mutants           plant each bug of tests/mutants/list and see the tests catch it (MUTANTS="NAME...")
+#?   bench-compare     BASE=COMMIT: the module of that commit and the one of now, in instructions
+#?   in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests
+#?   rust-analyzer     rust-project.json for editors
+#?   update            look for a newer stock kernel now (else once a day)
+#? For a release: these write pages of docs/.
+#?   addresses         what an address is good for on lo, a dummy and rust_lo: addresses.md
+#?   bench, bench-full what it costs, against lo, veth and others: performance.md (12 minutes; BENCH="WORD...")
+#?   xmit              the code of the transmit function beside that of lo: xmit.md
+#?   kselftests-table  the kernel's own selftests on lo and on rust_lo: kselftests.md (15 minutes; TESTS="--all|WORD...")
+#?   matrix            the quick tests on every stock kernel that Debian has: matrix.md
+#?   services          servers and their clients on rust_lo's localhost and addresses: services.md (SERVICES="NAME...")
+#?   suites            test suites of others, on lo and on rust_lo: suites.md (SUITES="NAME...", --all for the long ones)
+#?   recipes           what docs/recipes.md shows (POINTS="NAME,...")
+#?   deb-test          install, boot, upgrade, sign and purge the packages, in a fresh Debian (an hour)
+#?   release-check     all that README.md prints and .ci/run does not run: testing.md (half a day; STEPS="NAME...")
+#? Variables.
+#?   KDIR=DIR          kernel tree to build against, with the compilers it was built with (LLVM=1: by clang)
+#?   KERNEL=RELEASE    another stock kernel than the newest; KERNEL_SUITE=trixie-backports (default), sid, experimental
+#?   ARCH=amd64|arm64  that of the guest and its kernel (default: this machine's; the other one is emulated)
+#?   KERNEL_FLAVOUR=   amd64, cloud-amd64, rt-amd64, arm64, arm64-16k, cloud-arm64 or rt-arm64
+#?   INLINE_HELPERS=n  call the C helpers instead of inlining them into the Rust code
+#?   V=1               show the commands
