@@ -12,7 +12,6 @@ use crate::{
     netperf::Test,
     pktgen,
     place::{Kind, Place},
-    redirect,
     result::{Report, Row, Samples},
     Result, Run,
 };
@@ -247,10 +246,6 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
                 pktgen::run(p, size, count)
             })?);
         }
-    }
-    let name = "XDP redirect 60 B";
-    if run.wants(name) {
-        report.add(redirect::row(name, 60, 10_000, rounds)?);
     }
     for (test, v6) in tests(run.full) {
         let name = test.name(v6);

@@ -17,7 +17,6 @@ mod netperf;
 mod pktgen;
 mod place;
 mod plot;
-mod redirect;
 mod report;
 mod result;
 mod scale;
