@@ -189,7 +189,7 @@ kselftests-table: TESTS =
 kselftests-table: kselftests
 	@qemu/vm --timeout 7200 tests/kselftests/table $(TESTS)
 
-test: COUNT = 2000
+test: COUNT =
 test: samples tools kselftests
 	@qemu/vm --timeout 3600 "FUZZ_COUNT=$(COUNT) tests/run"
 
@@ -314,7 +314,7 @@ help:
 #?   deb               the Debian packages rust-lo-dkms and rust-lo, in build/deb
 #?   run, demo-shaping a demonstration; another: a second localhost, slow and lossy, for one application
 #?   shell             an interactive shell in a guest
-#?   test              all tests
+#?   test              all tests (COUNT=2000 messages of rtnetlink among them)
 #?   clean, distclean  remove what was built; the build roots and stock kernels as well
 #? For contributors.
 #?   tools, samples    the command-line tools; the drivers in samples/ (RUST_LO_SAMPLES=m: with every target)
