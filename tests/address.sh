@@ -4,6 +4,8 @@
 # What an address on a rust_lo device is good for, in both of its modes, beside
 # lo and a dummy: a point for each behaviour of tests/address/behaviours.
 # `make addresses` makes a page of the same, docs/addresses.md.
+# Without it: bind(), sources, tunnels, ICMP errors or NAT that work with an
+# address of a dummy and not with one of ours.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

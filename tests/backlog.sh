@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What does not fit into the backlog of the CPU is counted, as on lo.
+# Without it: packets lost under load that no counter shows.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

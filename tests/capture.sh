@@ -3,6 +3,7 @@
 #
 # What tcpdump sees on a device. Each packet is seen on its way out and on its
 # way in; only on an interface of the name lo libpcap hides the first.
+# Without it: captures with each packet twice, or without some.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

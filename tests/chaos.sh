@@ -3,6 +3,8 @@
 #
 # Chaos: many workers at once do everything to rust_lo devices that can be
 # done, among it rmmod and insmod. Nothing is left at the end.
+# Without it: a machine that crashes when links, namespaces and the module come
+# and go at once.
 #
 # CHAOS_SECONDS (default: 30), CHAOS_SEED (default: another one each time; it is
 # printed) and CHAOS_WORKERS are those of the program, tests/chaos.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Devices beside lo, and beside each other: who carries what.
+# Without it: a second loopback that takes lo's traffic, or gives its own to lo.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -4,6 +4,7 @@
 # The driver's own counters (ethtool -S) and those by queue (qstats-get of
 # netdev-genl) are exactly what was sent, and agree with those of the link.
 # inject.sh has the frames that are too short, backlog.sh a backlog that is full.
+# Without it: counters that cannot be trusted.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

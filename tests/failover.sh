@@ -3,6 +3,7 @@
 #
 # Connections that were opened over a device carry on over lo when the device
 # goes down, away or to another namespace.
+# Without it: connections that hang when their device goes down or away.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -4,6 +4,8 @@
 # Errors on demand: each allocation of an operation fails in turn, and notifiers
 # refuse. For kernels with fault injection (qemu/vm --kernel debug). What the
 # kernel itself has to say to that is taken out of its log by faults.awk.
+# Without it: a leak or a crash where memory runs out halfway through an
+# operation.
 #
 # FAULTS_EVERY=N takes only each N-th allocation of insmod, which has most.
 

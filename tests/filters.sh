@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Queueing disciplines and packet filters on a device beside lo.
+# Without it: rules for nftables, tc and netem that hold on lo and not here.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

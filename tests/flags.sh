@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The private flags: how packets come to a device, and whether it is a localhost.
+# Without it: `ethtool --set-priv-flags` that does nothing, or breaks what runs.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

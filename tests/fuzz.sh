@@ -4,6 +4,7 @@
 # rtnetlink messages for the kind rust_lo, good and damaged: tests/fuzz, a
 # program in Rust. FUZZ_COUNT messages (default: 2000) from FUZZ_SEED (default:
 # 1, so that a run that failed can be had again; "any" for another one each time).
+# Without it: a kernel that whoever may send rtnetlink messages can bring down.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

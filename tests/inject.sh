@@ -3,6 +3,8 @@
 #
 # Packets that tc and BPF put on a device or take off it, frames without an
 # Ethernet header among them, and packets that outlive the device.
+# Without it: frames of tc, BPF and AF_PACKET that crash the receiver or are
+# counted as something else.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 #
 # The kernel's own network selftests, on lo and on a rust_lo device in its
 # place, have to come out the same.
+# Without it: a difference from lo that the kernel's own tests know of.
 #
 # usage: tests/kselftests.sh [--all] [WORD...]  only those with one of the words
 #

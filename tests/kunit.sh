@@ -4,6 +4,8 @@
 # The KUnit tests of the abstractions (net/tests). A kernel with KUnit runs them
 # when the module is loaded, unless it was told not to (kunit.autorun=0): then
 # they are run here. Each of their cases is a test point.
+# Without it: an abstraction that breaks its own rules, found by the next
+# driver.
 
 set -euo pipefail
 

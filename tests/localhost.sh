@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # rust-lo run: a localhost of its own for a command.
+# Without it: `rust-lo run` that leaves namespaces behind, or loses a signal or
+# an exit status.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

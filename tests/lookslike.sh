@@ -3,6 +3,8 @@
 #
 # A device looks like lo, answers like lo, and has the settings of lo. Each
 # comparison is made with the lo of a namespace of its own.
+# Without it: programs that go by flags, MTU, features or sysctls and take the
+# device for something else.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -4,6 +4,7 @@
 # Multicast and broadcast on one device, which sends, loops back and receives.
 # What lo can do as well is done on the lo of another namespace, and has to come
 # to the same.
+# Without it: discovery and clusters that do not find each other on one host.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 #
 # Devices move between namespaces, and go with them; a namespace that had one
 # is freed after use.
+# Without it: namespaces that are never freed.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

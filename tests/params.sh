@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The parameters of the module, and what is there once it is loaded.
+# Without it: modprobe with a typing error in it that is taken without a word.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 #
 # rust-lo prefer, unprefer and status. Run as root with tools/rust-lo built.
 # Everything happens in network namespaces of its own. Prints KTAP.
+# Without it: a host whose localhost is cut off by the tool that was to move it.
 #
 # RUST_LO_KO	the module to load if it is not loaded
 # RUST_LO	the tool, tools/rust-lo of this checkout by default

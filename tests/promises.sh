@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What everybody relies on: that a loopback address is of this host alone.
+# Without it: 127.0.0.1 that is reached from outside.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 #
 # What README.md shows, typed as it stands there (tests/readme/extract), in the
 # directory and with the devices that it takes for granted.
+# Without it: a README whose commands do not work.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -4,6 +4,7 @@
 # What docs/recipes.md shows, typed as it stands there, and what has to come of it.
 # A point whose programs are not here is skipped; `make recipes` has them all, and
 # with RECIPES=all it fails.
+# Without it: recipes that do not work.
 #
 # TYPE=dummy in the environment plants a fault: a dummy in the place of each rust_lo
 # device, and no localhost for what rust-lo runs. Then every point has to fail.

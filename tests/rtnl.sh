@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Making devices with ip link add, and what is refused.
+# Without it: `ip link add` that takes nonsense, or refuses without saying why.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The drivers in samples/: the abstractions carry others than that of rust_lo.
+# Without it: abstractions that fit one driver only.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

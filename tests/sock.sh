@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What sockets see of a rust_lo device: tests/sock, a program in Rust.
+# Without it: time stamps, offloads, budgets, errors and lengths of sockets that
+# differ from those on lo.
 #
 # usage: tests/sock.sh [-v] [WORD...]   only the tests whose names have one of the words
 

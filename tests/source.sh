@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the driver's source promises.
+# Without it: a driver with unsafe code of its own.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

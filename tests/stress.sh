@@ -3,6 +3,8 @@
 #
 # What goes wrong around the devices: commands that are killed, processors that
 # go away, memory that is full of packets.
+# Without it: counters that lose packets, and modules that cannot be removed,
+# once something was killed or unplugged.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

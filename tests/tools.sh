@@ -5,6 +5,8 @@
 # lo is. What lo cannot do (to come and to go) is compared with a dummy.
 # tshark is left out: it would add 150 MB to the guest, and opens devices by the
 # same libpcap.
+# Without it: tcpdump, ss, lsof, bpftool or `ip monitor` that show something else
+# than on lo.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A device carries the local traffic of a namespace in which lo is down.
+# Without it: a namespace without lo in which ping, TCP, UDP and HTTP do not
+# work.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Beside a VRF and in one, where a device carries what is addressed to it as well.
+# Without it: a VRF whose own addresses are not answered for, or led astray by a
+# rule of ours.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 #
 # XDP programs of another device, in native mode, redirect frames to a rust_lo
 # device, which receives them.
+# Without it: frames that XDP redirects to the device, and that vanish.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
