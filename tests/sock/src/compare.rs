@@ -322,17 +322,23 @@ impl Bench {
         while let Ok(len) = self.receiver.recv(&mut buffer) {
             datagrams.push((len, checksum(&buffer[..len])));
         }
+        let mut captured = side.captured();
+        // With PREEMPT_RT input may be a thread's, which comes between two segments of a packet
+        // or after all of them. What goes out and what comes in each keep their order.
+        if fs::read_to_string("/proc/version").is_ok_and(|v| v.contains(" PREEMPT_RT ")) {
+            captured.sort_by_key(|c| !matches!(c, Ok(Captured(libc::PACKET_OUTGOING, ..))));
+        }
         Seen {
             sent,
             datagrams,
             counters: Counters::of(side.device).since(counters),
             mib: grown(&mib(), &before),
-            captured: side.captured(),
+            captured,
         }
     }
 
     fn run(&mut self, shots: &[Shot]) {
-        let [lo, ours] = self.sides.each_ref().map(|side| self.observe(side, shots));
+        let [mut lo, mut ours] = self.sides.each_ref().map(|side| self.observe(side, shots));
         let mut wrong = lo != ours;
         let known = shots.iter().all(|s| !matches!(s.expect, Expect::Same));
         if known {
@@ -360,16 +366,23 @@ impl Bench {
                 return;
             }
         }
+        self.compared += shots.len();
+        self.delivered += lo.datagrams.len();
         if wrong {
+            // Of the frames that were captured the first two that differ: there may be hundreds.
+            let pairs = lo.captured.iter().zip(&ours.captured);
+            let same = pairs.take_while(|(lo, ours)| lo == ours).count();
+            for side in [&mut lo, &mut ours] {
+                side.captured.drain(..same);
+                side.captured.truncate(2);
+            }
             let text = format!(
-                "{}, and {} more\n  lo:     {lo:x?}\n  device: {ours:x?}",
+                "{}, and {} more; captured, after {same} that are the same:\n  lo:     {lo:x?}\n  device: {ours:x?}",
                 shots[0].what,
                 shots.len() - 1
             );
             self.differences.push(text);
         }
-        self.compared += shots.len();
-        self.delivered += lo.datagrams.len();
     }
 
     /// Compares all that was added.
