@@ -34,7 +34,7 @@ pub fn run(run: &Run, base: &Path, head: &Path) -> Result {
                 if run.wants(&work) {
                     let unit = "instructions per packet";
                     add(row(&work, unit, &[&place], ROUNDS, &|place| {
-                        pktgen::run(place, size, 20_000)
+                        pktgen::run(place, place.dev, size, 20_000)
                     })?);
                 }
             }

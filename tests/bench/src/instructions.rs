@@ -12,6 +12,7 @@ use crate::{
     netperf::Test,
     pktgen,
     place::{Kind, Place},
+    redirect,
     result::{Report, Row, Samples},
     Result, Run,
 };
@@ -243,9 +244,15 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
             let unit = "instructions per packet";
             let count = if run.full { 40_000 } else { 10_000 };
             report.add(row(&name, unit, &places, rounds, &|p| {
-                pktgen::run(p, size, count)
+                pktgen::run(p, p.dev, size, count)
             })?);
         }
+    }
+    let name = "XDP redirect 60 B";
+    if run.wants(name) {
+        // lo and the others take none.
+        let places = [&rust_lo, &veth];
+        report.add(redirect::row(name, &places, rounds, 60, 10_000)?);
     }
     for (test, v6) in tests(run.full) {
         let name = test.name(v6);

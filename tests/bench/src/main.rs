@@ -17,6 +17,7 @@ mod netperf;
 mod pktgen;
 mod place;
 mod plot;
+mod redirect;
 mod report;
 mod result;
 mod scale;

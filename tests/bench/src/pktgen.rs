@@ -51,13 +51,14 @@ impl Work {
     }
 }
 
-/// Nanoseconds for a packet of `size` bytes.
-pub fn run(place: &Place, size: u32, count: u32) -> Result<f64> {
+/// Nanoseconds for a packet of `size` bytes that is sent over `dev`, to the hardware address of the
+/// place.
+pub fn run(place: &Place, dev: &str, size: u32, count: u32) -> Result<f64> {
     let rate: f64 = place
         .client(&[
             &own()?,
             "pktgen",
-            place.dev,
+            dev,
             &place.mac()?,
             &size.to_string(),
             &count.to_string(),

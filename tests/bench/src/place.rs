@@ -224,18 +224,33 @@ impl Place {
         }
     }
 
+    /// A file of the device in sysfs, of its other end if it is a pair.
+    fn attribute(&self, file: &str) -> Result<String> {
+        let (ns, dev) = (self.peer(), self.dev);
+        let text = sh(&format!(
+            "ip netns exec {ns} cat /sys/class/net/{dev}/{file}"
+        ))?;
+        Ok(text.trim().into())
+    }
+
     /// The hardware address that a frame on the device has to have.
     pub fn mac(&self) -> Result<String> {
-        let ns = self.peer();
-        if self.kind == Kind::Dummy {
-            return Ok("02:00:00:00:00:01".into());
+        match self.kind {
+            Kind::Dummy => Ok("02:00:00:00:00:01".into()),
+            _ => self.attribute("address"),
         }
-        Ok(sh(&format!(
-            "ip netns exec {ns} cat /sys/class/net/{}/address",
-            self.dev
-        ))?
-        .trim()
-        .to_string())
+    }
+
+    /// Packets that came out of the device.
+    pub fn received(&self) -> Result<u64> {
+        Ok(self.attribute("statistics/rx_packets")?.parse()?)
+    }
+
+    /// Switches GRO where they come out. A veth has NAPI with it, without which it takes no frames
+    /// of XDP.
+    pub fn gro(&self, state: &str) -> Result {
+        let (ns, dev) = (self.peer(), self.dev);
+        sh(&format!("ip netns exec {ns} ethtool -K {dev} gro {state}")).map(drop)
     }
 }
 

@@ -199,7 +199,7 @@ fn flat(report: &mut Report, n: u32) -> Result {
             "instructions per packet",
             &[&place],
             5,
-            &|p| pktgen::run(p, 60, 20_000),
+            &|p| pktgen::run(p, p.dev, 60, 20_000),
         )?];
         for test in [Test::UdpRr(1000), Test::TcpCrr(300)] {
             let work = test.name(false);
