@@ -11,6 +11,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/frr.sh
+. "$TESTS_DIR/lib/frr.sh"
 DOCUMENT=docs/recipes.md
 # shellcheck source-path=SCRIPTDIR source=readme/blocks.sh
 . "$TESTS_DIR/readme/blocks.sh"
@@ -22,6 +24,8 @@ TESTS=(
 	"prefixes: by prefix"
 	"dns: a service address, counted, captured and shaped"
 	"lvs: one that IPVS sends to by direct routing"
+	"router: BGP and OSPF of FRR over wires without addresses, lo down"
+	"router_vrf: OSPF of BIRD in a VRF"
 	"capture: each packet once, by tcpdump"
 	"capture_tshark: by tshark"
 	"capture_suricata: by Suricata"
@@ -281,6 +285,104 @@ lvs()
 	say "$(in_ns "$DIRECTOR" ipvsadm -L -n --stats | tail -n 1)"
 	equal "who has the address, for the client" "$(ip -n "$DIRECTOR" -j link show eth0 | jq -r '.[0].address')" \
 		"$(ip -n "$CLIENT" -j neigh show 10.80.0.80 | jq -r '.[0].lladdr')"
+}
+
+# A second router, PEER, at the other end of these wires.
+router_wires()
+{
+	local wire
+
+	setup_ns PEER
+	ip -n "$PEER" link set lo up
+	for wire; do
+		batch "$NS" <<- END
+			link add $wire type veth peer name $wire netns $PEER
+			link set $wire up
+		END
+		ip -n "$PEER" link set "$wire" up
+	done
+}
+
+# It has these addresses, and is on the way to these.
+router_peer()
+{
+	local address
+
+	in_ns "$PEER" sysctl -qw net.ipv4.ip_forward=1
+	ip -n "$PEER" link add other0 type dummy
+	ip -n "$PEER" link set other0 up
+	for address; do
+		ip -n "$PEER" address add "$address" dev other0
+	done
+}
+
+router()
+{
+	setup vtysh
+	WAIT_TIMEOUT=60
+	router_wires eth0 eth1
+	router_peer 192.0.2.2/32 2001:db8::2/128 198.51.100.2/32
+	ip -n "$PEER" address add 198.51.100.2/32 dev eth1
+	# Of the same kind as ours, with its own addresses.
+	sed 's/192\.0\.2\.1/192.0.2.2/; s/db8::1/db8::2/; s/65001/65002/; s/lo1/other0/' \
+		"$TESTS_DIR/../examples/frr/unnumbered.conf" > "$TMP/peer.conf"
+	start_router "$PEER" peer "$TMP/peer.conf" bgpd -- ospfd
+	start_router "$NS" "" "" bgpd -- ospfd
+	cp "$TESTS_DIR/../examples/frr/unnumbered.conf" .
+
+	before()
+	{
+		[[ $1 != 'ping '* ]] || check "$1: there is a way" wait_for in_ns "$NS" ping -c 1 -W 1 "${1##* }"
+		[[ $1 != 'ping '*192.0.2.1 ]] || LO1=$(received lo1)
+	}
+
+	after()
+	{
+		case $1 in
+		'ping '*192.0.2.1) equal "packets over lo1" 6 $(($(received lo1) - LO1)) ;;
+		vtysh*summary*)
+			matches "BGP, with lo down" '^[^ ]*eth0.* 65002 .*[0-9]' "$(cat "$TMP/typed")"
+			matches "OSPF, with lo down" ' Full/' "$(cat "$TMP/typed")"
+			;;
+		esac
+	}
+
+	run_block "A router's loopbacks" 1
+	say "$(ip -n "$NS" route; ip -n "$NS" -6 route show proto bgp)"
+	matches "the source that is taken" ' src 192\.0\.2\.1 ' "$(ip -n "$NS" route get 192.0.2.2)"
+	matches "the source of IPv6 that is taken" ' src 2001:db8::1 ' "$(ip -n "$NS" route get 2001:db8::2)"
+}
+
+router_vrf()
+{
+	setup bird birdc
+	WAIT_TIMEOUT=60
+	modprobe -q vrf || skip "there is no vrf"
+	router_wires eth2
+	router_peer 203.0.113.2/32
+	ip -n "$PEER" address add 10.0.0.1/31 dev eth2
+	sed '/vrf/d; /kernel table/d; s/113\.1;/113.2;/; s/lo2/other0/' \
+		"$TESTS_DIR/../examples/bird/bird.conf" > "$TMP/peer.conf"
+	background in_ns "$PEER" bird -f -c "$TMP/peer.conf" -s "$TMP/peer.ctl" -P "$TMP/peer.pid"
+	cp "$TESTS_DIR/../examples/bird/bird.conf" .
+
+	before()
+	{
+		[[ $1 != 'ping '* ]] || check "$1: there is a way" wait_for in_ns "$NS" ping -c 1 -W 1 -I red "${1##* }"
+		LO2=$(received lo2)
+	}
+
+	after()
+	{
+		case $1 in
+		bird\ *) cat bird.pid >> "$TMP/pids" ;;
+		'ping '*113.1) equal "packets over lo2" 6 $(($(received lo2) - LO2)) ;;
+		birdc*) matches "its neighbour" 'Full' "$(cat "$TMP/typed")" ;;
+		esac
+	}
+
+	run_block "A router's loopbacks" 2
+	say "$(ip -n "$NS" route show table 10)"
 }
 
 # once REGEX: what was typed shows six packets, none of them twice. REGEX finds what

@@ -6,6 +6,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/frr.sh
+. "$TESTS_DIR/lib/frr.sh"
 
 TESTS=(
 	"frr: addresses of services on lo1 and lo2 are announced, reached, counted and withdrawn"
@@ -15,28 +17,6 @@ TESTS=(
 
 FRR=$TESTS_DIR/../examples/frr
 DEVICE=lo1
-
-# router NS NAME CONF [BGPD OPTION]...: the daemons in this namespace, with this configuration.
-router()
-{
-	local ns=$1 daemon options
-
-	install -d -o frr -g frr -m 775 "/var/run/frr/$2" "/etc/frr/$2"
-	# vtysh complains of what is not there.
-	touch "/etc/frr/$2/vtysh.conf" "/etc/frr/$2/frr.conf"
-	for daemon in zebra bgpd; do
-		options=()
-		[ "$daemon" = zebra ] || options=("${@:4}")
-		background in_ns "$ns" "/usr/lib/frr/$daemon" -N "$2" -f /dev/null -P 0 --log stdout "${options[@]}"
-		wait_for vty "$2" -d "$daemon" -c 'show version' || { fail "$daemon starts"; say "$(tail -n 20 "$TMP/log")"; }
-	done
-	check "FRR takes $3" vty "$2" -f "$3"
-}
-
-vty()
-{
-	vtysh -N "$1" "${@:2}"
-}
 
 # learned: what the peer got from the router, without gateways, a line for each family.
 learned()
@@ -95,8 +75,8 @@ frr()
 		address add 2001:db8:1::3/128 dev dummy0
 	END
 	wire
-	router "$NS" router "$FRR/router.conf"
-	router "$PEER" peer "$FRR/peer.conf"
+	start_router "$NS" router "$FRR/router.conf" bgpd
+	start_router "$PEER" peer "$FRR/peer.conf" bgpd
 	announced "all services" "192.0.2.1 192.0.2.2 192.0.2.3" "2001:db8:1::1 2001:db8:1::2 2001:db8:1::3"
 	say "$(ip -n "$PEER" route show proto bgp; ip -n "$PEER" -6 route show proto bgp)"
 
@@ -264,9 +244,9 @@ sessions_on()
 		neighbor 192.0.2.1 192.0.2.2
 		neighbor 2001:db8:1::1 2001:db8:1::2
 	} > "$TMP/speaker.conf"
-	router "$NS" speaker "$TMP/speaker.conf" --no_zebra --bgp_port 0
-	router "$NS" here "$TMP/here.conf"
-	router "$PEER" there "$TMP/there.conf"
+	start_router "$NS" speaker "$TMP/speaker.conf" bgpd --no_zebra --bgp_port 0
+	start_router "$NS" here "$TMP/here.conf" bgpd
+	start_router "$PEER" there "$TMP/there.conf" bgpd
 
 	connected "update-source lo1, IPv4" here 192.0.2.1 100.64.0.1
 	connected "update-source lo1, IPv6" here 2001:db8:1::1 2001:db8:2::1
