@@ -303,12 +303,11 @@ router_wires()
 	done
 }
 
-# It has these addresses, and is on the way to these.
+# It has these addresses.
 router_peer()
 {
 	local address
 
-	in_ns "$PEER" sysctl -qw net.ipv4.ip_forward=1
 	ip -n "$PEER" link add other0 type dummy
 	ip -n "$PEER" link set other0 up
 	for address; do
@@ -319,7 +318,7 @@ router_peer()
 router()
 {
 	setup vtysh
-	WAIT_TIMEOUT=60
+	[ "$WAIT_TIMEOUT" -ge 60 ] || WAIT_TIMEOUT=60
 	router_wires eth0 eth1
 	router_peer 192.0.2.2/32 2001:db8::2/128 198.51.100.2/32
 	ip -n "$PEER" address add 198.51.100.2/32 dev eth1
@@ -341,7 +340,8 @@ router()
 		case $1 in
 		'ping '*192.0.2.1) equal "packets over lo1" 6 $(($(received lo1) - LO1)) ;;
 		vtysh*summary*)
-			matches "BGP, with lo down" '^[^ ]*eth0.* 65002 .*[0-9]' "$(cat "$TMP/typed")"
+			# Established: since when, and how many prefixes.
+			matches "BGP, with lo down" 'eth0.* 65002 .* [0-9]{2}:[0-9]{2}:[0-9]{2} +1 ' "$(cat "$TMP/typed")"
 			matches "OSPF, with lo down" ' Full/' "$(cat "$TMP/typed")"
 			;;
 		esac
@@ -356,7 +356,7 @@ router()
 router_vrf()
 {
 	setup bird birdc
-	WAIT_TIMEOUT=60
+	[ "$WAIT_TIMEOUT" -ge 60 ] || WAIT_TIMEOUT=60
 	modprobe -q vrf || skip "there is no vrf"
 	router_wires eth2
 	router_peer 203.0.113.2/32

@@ -3,12 +3,13 @@
 //! Frames that an XDP program of a veth, in native mode, redirects to another device.
 
 use crate::{
-    command::{batch, sh},
+    command::batch,
     instructions, pktgen,
     place::{Kind, Place},
     result::Row,
     Result,
 };
+use std::{thread::sleep, time::Duration};
 
 /// The program of the recipe; that of its section `redirect` is taken.
 const SOURCE: &str = include_str!("../../../examples/xdp/four.c");
@@ -42,7 +43,7 @@ pub fn row(work: &str, places: &[&Place], rounds: usize, size: u32, count: u32) 
         let before = place.received()?;
         let time = pktgen::run(place, "feed", size, count)?;
         // The last ones are still on their way to another task.
-        sh("sleep 0.1")?;
+        sleep(Duration::from_millis(100));
         match place.received()? - before {
             n if n < count.into() => Err(format!("{n} of {count} frames arrived").into()),
             _ => Ok(time),

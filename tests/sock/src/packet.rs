@@ -148,7 +148,7 @@ fn gone(kind: &str) -> Vec<(&'static str, i64)> {
 
     // What is held back when the device goes comes back.
     tc(&format!("qdisc add dev {device} root netem delay 1000s"));
-    let mut ring = Ring::new(device, V2, 2048, 4, &[]);
+    let mut ring = Ring::new(device, V2, 2048, 8, &[]);
     ring.put(&[0; 60]);
     note("ring", errno(ring.kick(libc::MSG_DONTWAIT)).into());
     note("on its way", (ring.states()[0] == ring::SENDING).into());

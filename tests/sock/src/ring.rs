@@ -65,7 +65,8 @@ impl Ring {
             sys::set(&socket, libc::SOL_PACKET, *option, 1).unwrap();
         }
         let len = frame_size * count;
-        let block = frame_size.max(4096);
+        // Whole pages: the largest that Debian's kernels have is that of arm64-16k.
+        let block = frame_size.max(1 << 14);
         // struct tpacket_req, or tpacket_req3, of which the rest is 0.
         let mut request = [block, len / block, frame_size, count]
             .map(|n| (n as u32).to_ne_bytes())
