@@ -116,7 +116,7 @@ impl Kernel {
     /// All devices.
     pub fn links(&mut self) -> Result<Vec<Link>> {
         let replies = self.netlink.dump(|| {
-            Request::new(RTM_GETLINK, DUMP, &[0; 16])
+            Request::new(RTM_GETLINK, NLM_F_DUMP, &[0; 16])
                 .attr_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
         })?;
         let text = |bytes: &[u8]| {
@@ -200,7 +200,7 @@ impl Kernel {
         fixed[0] = family;
         fixed[4] = table;
         self.netlink
-            .dump(|| Request::new(RTM_GETROUTE, DUMP, &fixed))
+            .dump(|| Request::new(RTM_GETROUTE, NLM_F_DUMP, &fixed))
     }
 
     /// How things stand.
@@ -209,7 +209,7 @@ impl Kernel {
         let v6 = self.routes(AF_INET6, 0)?;
         let addresses = self
             .netlink
-            .dump(|| Request::new(RTM_GETADDR, DUMP, &[AF_INET6, 0, 0, 0, 0, 0, 0, 0]))?;
+            .dump(|| Request::new(RTM_GETADDR, NLM_F_DUMP, &[AF_INET6, 0, 0, 0, 0, 0, 0, 0]))?;
 
         let (kept4, v4) = v4
             .iter()

@@ -3,10 +3,8 @@
 //! `rust-lo`: gives localhost to a rust_lo device while `lo` stays up, and gives it back; or one to a command.
 
 mod change;
-mod error;
 mod json;
 mod kernel;
-mod netlink;
 mod netns;
 mod plan;
 mod prefer;
@@ -16,8 +14,6 @@ mod shape;
 mod sockets;
 mod state;
 mod status;
-mod uapi;
-mod wire;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -26,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{arg, value_parser, Arg, ArgMatches, Command};
 use clap_complete::{generate, Shell};
+use rust_lo::{error, netlink, uapi, wire};
 
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;

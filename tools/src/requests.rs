@@ -13,13 +13,13 @@ use crate::wire::*;
 pub fn requests(step: &Step) -> Vec<Request> {
     match step {
         Step::Del4(r) => vec![route4(RTM_DELROUTE, 0, r)],
-        Step::Prepend4(r) => vec![route4(RTM_NEWROUTE, CREATE, r)],
-        Step::Append4(r) => vec![route4(RTM_NEWROUTE, CREATE | APPEND, r)],
-        Step::Keep4(r) => vec![route4(RTM_NEWROUTE, CREATE, r)],
+        Step::Prepend4(r) => vec![route4(RTM_NEWROUTE, NLM_F_CREATE, r)],
+        Step::Append4(r) => vec![route4(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r)],
+        Step::Keep4(r) => vec![route4(RTM_NEWROUTE, NLM_F_CREATE, r)],
         Step::Unkeep4(r) => vec![route4(RTM_DELROUTE, 0, r)],
         Step::Del6(a) => vec![address(RTM_DELADDR, 0, a, a.flags)],
         Step::Add6(a) => add6(a),
-        Step::Mark6(m) => vec![mark6(RTM_NEWROUTE, CREATE | EXCL, m)],
+        Step::Mark6(m) => vec![mark6(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, m)],
         Step::Unmark6(m) => vec![mark6(RTM_DELROUTE, 0, m)],
     }
 }
@@ -81,9 +81,9 @@ fn address(kind: u16, flags: u16, a: &Addr6, ifa_flags: u32) -> Request {
 /// itself does not have, so that one is taken away again.
 fn add6(a: &Addr6) -> Vec<Request> {
     let first = a.flags | F_NODAD | F_NOPREFIXROUTE;
-    let mut requests = vec![address(RTM_NEWADDR, CREATE | EXCL, a, first)];
+    let mut requests = vec![address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, a, first)];
     if a.flags != first {
-        requests.push(address(RTM_NEWADDR, REPLACE, a, a.flags));
+        requests.push(address(RTM_NEWADDR, NLM_F_REPLACE, a, a.flags));
     }
     if a.flags & F_NOPREFIXROUTE == 0 && !a.prefix_route {
         let fixed = rtmsg(AF_INET6, a.len, TABLE_MAIN, RTPROT_KERNEL, RTN_UNICAST);

@@ -15,7 +15,7 @@ use crate::prefer::{prefer, Families};
 use crate::shape::Shape;
 use crate::state::{Dev, KIND, LOOPBACK};
 use crate::uapi::*;
-use crate::wire::{attr, Request, CREATE, EXCL};
+use crate::wire::{attr, Request};
 
 /// The device that localhost is there.
 const NAME: &str = "rust_lo0";
@@ -37,7 +37,7 @@ pub fn run(shape: &Shape, command: &[OsString]) -> Result<io::Error> {
 fn localhost(shape: &Shape) -> Result<Vec<String>> {
     let mut kernel = Kernel::connect()?;
     let name = format!("{NAME}\0");
-    let new = Request::new(RTM_NEWLINK, CREATE | EXCL, &[0; 16])
+    let new = Request::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &[0; 16])
         .attr(IFLA_IFNAME, name.as_bytes())
         .attr(IFLA_LINKINFO, &attr(IFLA_INFO_KIND, KIND.as_bytes()));
     let module = "the kernel has no devices of that kind: modprobe rust_lo, or insmod rust_lo.ko";

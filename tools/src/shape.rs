@@ -4,7 +4,7 @@
 
 use crate::state::Dev;
 use crate::uapi::*;
-use crate::wire::{attr, Request, CREATE};
+use crate::wire::{attr, Request};
 
 /// Packets that wait for their turn, as with `tc`.
 const QUEUE: u64 = 1000;
@@ -121,7 +121,7 @@ impl Shape {
             options.extend(attr(TCA_NETEM_RATE, &value));
             options.extend(attr(TCA_NETEM_RATE64, &rate.to_ne_bytes()));
         }
-        let request = Request::new(RTM_NEWQDISC, CREATE, &fixed)
+        let request = Request::new(RTM_NEWQDISC, NLM_F_CREATE, &fixed)
             .attr(TCA_KIND, b"netem\0")
             .attr(TCA_OPTIONS, &options);
         Some(request)

@@ -46,7 +46,7 @@ pub fn bound_to(dev: Dev) -> Result<(Vec<Bound>, Vec<&'static str>)> {
             (fixed[0], fixed[1]) = (family, number);
             // What a connection leaves behind has no program any more.
             fixed[4..8].copy_from_slice(&(!(1u32 << TCP_TIME_WAIT)).to_ne_bytes());
-            match netlink.dump_known(|| Request::new(SOCK_DIAG_BY_FAMILY, DUMP, &fixed))? {
+            match netlink.dump_known(|| Request::new(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &fixed))? {
                 Some(replies) => all.extend(
                     replies
                         .iter()

@@ -4,18 +4,7 @@
 
 use netlink_packet_core::NlasIterator;
 
-/// `NLM_F_REQUEST | NLM_F_ACK`
-const REQUEST: u16 = 0x01 | 0x04;
-/// `NLM_F_DUMP`
-pub const DUMP: u16 = 0x300;
-/// `NLM_F_REPLACE`
-pub const REPLACE: u16 = 0x100;
-/// `NLM_F_EXCL`
-pub const EXCL: u16 = 0x200;
-/// `NLM_F_CREATE`
-pub const CREATE: u16 = 0x400;
-/// `NLM_F_APPEND`
-pub const APPEND: u16 = 0x800;
+use crate::uapi::{NLM_F_ACK, NLM_F_REQUEST};
 
 /// A request under construction.
 pub struct Request(Vec<u8>);
@@ -25,7 +14,7 @@ impl Request {
     pub fn new(kind: u16, flags: u16, fixed: &[u8]) -> Self {
         let mut bytes = vec![0; 4];
         bytes.extend(kind.to_ne_bytes());
-        bytes.extend((REQUEST | flags).to_ne_bytes());
+        bytes.extend((NLM_F_REQUEST | NLM_F_ACK | flags).to_ne_bytes());
         bytes.extend([0; 8]);
         bytes.extend(fixed);
         Self(bytes).aligned()
@@ -108,10 +97,11 @@ pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::uapi::NLM_F_CREATE;
 
     #[test]
     fn what_is_built_can_be_read() {
-        let request = Request::new(24, CREATE, &[7; 5])
+        let request = Request::new(24, NLM_F_CREATE, &[7; 5])
             .attr(1, &[127, 0, 0])
             .attr_u32(4, 1);
         let bytes = request.finish(9);

@@ -4,11 +4,10 @@
 
 use crate::{
     message::{Attr, Built, Head, Index, Message, Mutation, Net, Value},
-    rng::Rng,
     round::Mode,
-    uapi::*,
     world::{INITIAL_ID, PEER_ID},
 };
+use guest::{random::Random, uapi::*};
 
 const NAMES: &[&str] = &[
     "a",
@@ -65,7 +64,7 @@ const DEVICES: usize = 5;
 
 /// What messages are about.
 pub struct Grammar<'a> {
-    pub rng: &'a mut Rng,
+    pub rng: &'a mut Random,
     pub mode: Mode,
     /// The name of the kind that is tested.
     pub kind: &'static str,
@@ -98,26 +97,29 @@ impl Grammar<'_> {
     pub fn message(&mut self) -> Message {
         use What::*;
         let many = self.devices[self.from].len() > DEVICES;
-        let what = self.rng.weighted(&[
-            (if many { 8 } else { 26 }, Create),
-            (24, Change),
-            (8, ChangeByNewlink),
-            (8, Move),
-            (if many { 24 } else { 7 }, Delete),
-            (6, Get),
-            (4, Property),
-            (4, Address),
-            (2, Route),
-            (2, Group),
-            (2, Other),
-            (6, Wild),
-            (usize::from(self.mode != Mode::Initial), AnyType),
-        ]);
+        let (_, what) = *self.rng.weighted(
+            &[
+                (if many { 8 } else { 26 }, Create),
+                (24, Change),
+                (8, ChangeByNewlink),
+                (8, Move),
+                (if many { 24 } else { 7 }, Delete),
+                (6, Get),
+                (4, Property),
+                (4, Address),
+                (2, Route),
+                (2, Group),
+                (2, Other),
+                (6, Wild),
+                (usize::from(self.mode != Mode::Initial), AnyType),
+            ],
+            |(weight, _)| *weight,
+        );
         let mut message = match what {
             Create => self.create(),
             Change => self.change(RTM_SETLINK, ACKED),
             ChangeByNewlink => {
-                let flags = *self.rng.pick(&[0, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_EXCL]);
+                let flags = self.rng.pick(&[0, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_EXCL]);
                 let mut message = self.change(RTM_NEWLINK, ACKED | flags);
                 if self.rng.percent(50) {
                     let info = self.info();
@@ -177,14 +179,14 @@ impl Grammar<'_> {
         } else {
             BAD_NAMES
         };
-        self.rng.pick::<&str>(of)
+        self.rng.pick(of)
     }
 
     fn number(&mut self) -> u32 {
         match self.rng.below(10) {
-            0 => self.rng.u32(),
+            0 => self.rng.next_u64() as u32,
             1 => self.rng.below(100_000) as u32,
-            _ => *self.rng.pick(NUMBERS),
+            _ => self.rng.pick(NUMBERS),
         }
     }
 
@@ -192,7 +194,7 @@ impl Grammar<'_> {
     fn index(&mut self) -> Index {
         let devices = &self.devices[self.from];
         if devices.is_empty() || self.rng.percent(4) {
-            return Index::Number(*self.rng.pick(&[
+            return Index::Number(self.rng.pick(&[
                 0,
                 -1,
                 i32::MIN,
@@ -200,7 +202,7 @@ impl Grammar<'_> {
                 INDEXES.start as i32,
             ]));
         }
-        Index::Device(self.from, self.rng.pick(devices).clone())
+        Index::Device(self.from, devices[self.rng.below(devices.len())].clone())
     }
 
     fn net(&mut self) -> Attr {
@@ -217,17 +219,17 @@ impl Grammar<'_> {
             4..=6 => Attr(IFLA_NET_NS_PID, Value::Pid(own)),
             7..=9 => Attr::u32(IFLA_TARGET_NETNSID, PEER_ID),
             10 => {
-                let attr = *self.rng.pick(&[IFLA_NET_NS_PID, IFLA_TARGET_NETNSID]);
-                Attr::u32(attr, *self.rng.pick(&[0, 0x7fff_fff0, 0xffff_ffff]))
+                let attr = self.rng.pick(&[IFLA_NET_NS_PID, IFLA_TARGET_NETNSID]);
+                Attr::u32(attr, self.rng.pick(&[0, 0x7fff_fff0, 0xffff_ffff]))
             }
-            _ => Attr::u32(IFLA_NET_NS_FD, *self.rng.pick(&[0, 999, 0xffff_ffff])),
+            _ => Attr::u32(IFLA_NET_NS_FD, self.rng.pick(&[0, 999, 0xffff_ffff])),
         }
     }
 
     fn hardware_address(&mut self) -> Vec<u8> {
         let len = match self.rng.below(20) {
             0 => self.rng.within(0..40),
-            1 => *self.rng.pick(&[5, 7, 8, 32]),
+            1 => self.rng.pick(&[5, 7, 8, 32]),
             _ => 6,
         };
         let mut bytes = self.rng.bytes(len);
@@ -273,26 +275,26 @@ impl Grammar<'_> {
     fn property_of_new(&mut self) -> Attr {
         match self.rng.below(16) {
             0 | 1 => Attr::u32(IFLA_MTU, self.number()),
-            2 => Attr::u32(IFLA_TXQLEN, self.number() >> *self.rng.pick(&[0, 17])),
+            2 => Attr::u32(IFLA_TXQLEN, self.number() >> self.rng.pick(&[0, 17])),
             3..=5 => {
                 let address = self.hardware_address();
-                let attr = *self.rng.pick(&[IFLA_ADDRESS, IFLA_ADDRESS, IFLA_BROADCAST]);
+                let attr = self.rng.pick(&[IFLA_ADDRESS, IFLA_ADDRESS, IFLA_BROADCAST]);
                 Attr::bytes(attr, address)
             }
             6 => Attr::u32(IFLA_GROUP, self.rng.below(4) as u32),
             7 | 8 => {
-                let attr = *self.rng.pick(&[IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES]);
+                let attr = self.rng.pick(&[IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES]);
                 // Each queue is a directory in /sys.
                 let many = self.rng.percent(3);
                 let number = match self.rng.below(12) {
-                    0 => *self.rng.pick(&[0, 4097, 0x8000_0000, 0xffff_ffff]),
+                    0 => self.rng.pick(&[0, 4097, 0x8000_0000, 0xffff_ffff]),
                     1 if many => 4096,
                     _ => self.rng.within(1..10) as u32,
                 };
                 Attr::u32(attr, number)
             }
             9 | 10 => {
-                let attr = *self.rng.pick(&[
+                let attr = self.rng.pick(&[
                     IFLA_GSO_MAX_SEGS,
                     IFLA_GSO_MAX_SIZE,
                     IFLA_GRO_MAX_SIZE,
@@ -302,7 +304,7 @@ impl Grammar<'_> {
                 let fine = [1025, 16384, 65535, 65536, 65536, 131_072, 524_280];
                 let number = match attr {
                     IFLA_GSO_MAX_SEGS => self.rng.below(65536) as u32,
-                    _ => *self.rng.pick(&fine),
+                    _ => self.rng.pick(&fine),
                 };
                 let any = self.rng.percent(15);
                 Attr::u32(attr, if any { self.number() } else { number })
@@ -311,7 +313,7 @@ impl Grammar<'_> {
             12 => Attr::u8(IFLA_LINKMODE, self.rng.below(4) as u8),
             13 => Attr::u32(IFLA_LINK_NETNSID, PEER_ID),
             14 => {
-                let attr = *self
+                let attr = self
                     .rng
                     .pick(&[IFLA_LINK, IFLA_WEIGHT, IFLA_EVENT, IFLA_PROMISCUITY]);
                 Attr::u32(attr, self.number())
@@ -327,7 +329,7 @@ impl Grammar<'_> {
                 Attr::string(IFLA_IFNAME, name)
             }
             4 | 44..=46 => {
-                let len = *self.rng.pick(&[0, 1, 7, 7, 255, 256]);
+                let len = self.rng.pick(&[0, 1, 7, 7, 255, 256]);
                 Attr::bytes(IFLA_IFALIAS, self.rng.bytes(len))
             }
             5 => Attr::u8(IFLA_CARRIER, self.rng.below(3) as u8),
@@ -349,7 +351,7 @@ impl Grammar<'_> {
             11 => self.xdp(),
             12 => {
                 let inner = self.garbage(4);
-                let attr = *self
+                let attr = self
                     .rng
                     .pick(&[IFLA_VFINFO_LIST, IFLA_VF_PORTS, IFLA_PORT_SELF]);
                 Attr(attr, Value::Nested(vec![Attr(1, Value::Nested(inner))]))
@@ -384,7 +386,7 @@ impl Grammar<'_> {
     fn xdp(&mut self) -> Attr {
         let mut inner = vec![Attr::u32(
             IFLA_XDP_FD,
-            *self.rng.pick(&[0xffff_ffff, 0, 999]),
+            self.rng.pick(&[0xffff_ffff, 0, 999]),
         )];
         if self.rng.percent(40) {
             inner.push(Attr::u32(IFLA_XDP_FLAGS, 1 << self.rng.below(6)));
@@ -403,8 +405,8 @@ impl Grammar<'_> {
         let count = self.rng.below(most + 1);
         (0..count)
             .map(|_| {
-                let len = *self.rng.pick(&[0, 1, 2, 3, 4, 4, 4, 5, 6, 8, 16, 33, 200]);
-                let nested = *self.rng.pick(&[0, 0, NLA_F_NESTED, NLA_F_NET_BYTEORDER]);
+                let len = self.rng.pick(&[0, 1, 2, 3, 4, 4, 4, 5, 6, 8, 16, 33, 200]);
+                let nested = self.rng.pick(&[0, 0, NLA_F_NESTED, NLA_F_NET_BYTEORDER]);
                 Attr::bytes(self.rng.below(80) as u16 | nested, self.rng.bytes(len))
             })
             .collect()
@@ -425,11 +427,11 @@ impl Grammar<'_> {
             0..=6 => (IFF_UP, IFF_UP),
             7..=9 => (0, IFF_UP),
             10 => (IFF_UP, 0),
-            11 => (0xffff_ffff, *self.rng.pick(&any)),
-            12 => (*self.rng.pick(&any), 0),
-            13 => (self.rng.u32(), self.rng.u32()),
+            11 => (0xffff_ffff, self.rng.pick(&any)),
+            12 => (self.rng.pick(&any), 0),
+            13 => (self.rng.next_u64() as u32, self.rng.next_u64() as u32),
             _ => {
-                let flag = *self.rng.pick(&any);
+                let flag = self.rng.pick(&any);
                 (if self.rng.percent(60) { flag } else { 0 }, flag)
             }
         }
@@ -471,13 +473,16 @@ impl Grammar<'_> {
             attrs.push(self.net());
         }
         attrs.push(self.info());
-        let flags = self.rng.weighted(&[
-            (20, NLM_F_CREATE | NLM_F_EXCL),
-            (4, NLM_F_CREATE),
-            (1, NLM_F_CREATE | NLM_F_REPLACE),
-            (1, NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_APPEND),
-            (1, 0),
-        ]);
+        let (_, flags) = *self.rng.weighted(
+            &[
+                (20, NLM_F_CREATE | NLM_F_EXCL),
+                (4, NLM_F_CREATE),
+                (1, NLM_F_CREATE | NLM_F_REPLACE),
+                (1, NLM_F_CREATE | NLM_F_EXCL | NLM_F_REPLACE | NLM_F_APPEND),
+                (1, 0),
+            ],
+            |(weight, _)| *weight,
+        );
         self.of(RTM_NEWLINK, ACKED | flags, head, attrs)
     }
 
@@ -489,7 +494,7 @@ impl Grammar<'_> {
         } else {
             let name = self.name();
             attrs.push(Attr::string(
-                *self.rng.pick(&[IFLA_IFNAME, IFLA_ALT_IFNAME]),
+                self.rng.pick(&[IFLA_IFNAME, IFLA_ALT_IFNAME]),
                 name,
             ));
             self.link(Index::Number(0))
@@ -521,7 +526,7 @@ impl Grammar<'_> {
         if self.rng.percent(30) {
             self.with_flags(&mut head);
         }
-        let kind = *self.rng.pick(&[RTM_SETLINK, RTM_NEWLINK]);
+        let kind = self.rng.pick(&[RTM_SETLINK, RTM_NEWLINK]);
         self.of(kind, ACKED, head, attrs)
     }
 
@@ -553,7 +558,7 @@ impl Grammar<'_> {
                 _ => self.info(),
             });
         }
-        let flags = *self.rng.pick(&[0, 0, 0, NLM_F_DUMP, 0x100]);
+        let flags = self.rng.pick(&[0, 0, 0, NLM_F_DUMP, 0x100]);
         self.of(RTM_GETLINK, ACKED | flags, head, attrs)
     }
 
@@ -578,7 +583,7 @@ impl Grammar<'_> {
             0
         };
         let attrs = vec![Attr(IFLA_PROP_LIST | nested, Value::Nested(names))];
-        let kind = *self
+        let kind = self
             .rng
             .pick(&[RTM_NEWLINKPROP, RTM_NEWLINKPROP, RTM_DELLINKPROP]);
         let flags = ACKED | NLM_F_CREATE | NLM_F_EXCL;
@@ -603,7 +608,7 @@ impl Grammar<'_> {
             (AF_INET6, 64, bytes)
         };
         let prefix = if self.rng.percent(10) {
-            self.rng.next() as u8
+            self.rng.next_u64() as u8
         } else {
             prefix
         };
@@ -611,7 +616,7 @@ impl Grammar<'_> {
             Attr::bytes(IFA_LOCAL, bytes.clone()),
             Attr::bytes(IFA_ADDRESS, bytes),
         ];
-        let kind = *self.rng.pick(&[RTM_NEWADDR, RTM_NEWADDR, RTM_DELADDR]);
+        let kind = self.rng.pick(&[RTM_NEWADDR, RTM_NEWADDR, RTM_DELADDR]);
         let flags = if kind == RTM_NEWADDR {
             NLM_F_CREATE | NLM_F_EXCL
         } else {
@@ -642,8 +647,8 @@ impl Grammar<'_> {
         if self.rng.percent(20) {
             attrs.push(Attr::u32(RTA_PRIORITY, self.number()));
         }
-        let kind = *self.rng.pick(&[RTM_NEWROUTE, RTM_NEWROUTE, RTM_DELROUTE]);
-        let flags = *self
+        let kind = self.rng.pick(&[RTM_NEWROUTE, RTM_NEWROUTE, RTM_DELROUTE]);
+        let flags = self
             .rng
             .pick(&[NLM_F_CREATE, NLM_F_CREATE | NLM_F_EXCL, NLM_F_REPLACE]);
         let flags = if kind == RTM_NEWROUTE { flags } else { 0 };
@@ -673,7 +678,7 @@ impl Grammar<'_> {
 
     /// A kind that is not ours, or none; some of them sit on top of a device.
     fn other_kind(&mut self) -> Message {
-        let kind = *self
+        let kind = self
             .rng
             .pick(&["rust_l", "rust_lo0", "RUST_LO", "", "lo", "loopback"]);
         let info = Attr(
@@ -712,7 +717,7 @@ impl Grammar<'_> {
             ];
             message
                 .attrs
-                .push(Attr::u32(*self.rng.pick(&odd), self.rng.u32()));
+                .push(Attr::u32(self.rng.pick(&odd), self.rng.next_u64() as u32));
         }
         if self.rng.percent(10) {
             message
@@ -721,7 +726,7 @@ impl Grammar<'_> {
         }
         if let Head::Link { family, .. } = &mut message.head {
             if self.rng.percent(10) {
-                *family = self.rng.next() as u8;
+                *family = self.rng.next_u64() as u8;
             }
         }
         message
@@ -737,16 +742,16 @@ impl Grammar<'_> {
 
     fn mutation(&mut self, built: &Built) -> Mutation {
         let len = built.bytes.len();
-        let attr = (!built.attrs.is_empty()).then(|| *self.rng.pick(&built.attrs));
+        let attr = (!built.attrs.is_empty()).then(|| self.rng.pick(&built.attrs));
         match (self.rng.below(10), attr) {
             (0..=2, Some(at)) => {
-                let len = *self
+                let len = self
                     .rng
                     .pick(&[0, 1, 3, 4, 5, 6, 7, 8, 9, 12, 40, 0x7fff, 0xffff]);
                 Mutation::AttrLen(at, len)
             }
             (3 | 4, Some(at)) => {
-                let nested = *self
+                let nested = self
                     .rng
                     .pick(&[0, 0, NLA_F_NESTED, NLA_F_NET_BYTEORDER, 0xc000]);
                 Mutation::AttrType(at, self.rng.below(75) as u16 | nested)
@@ -758,7 +763,7 @@ impl Grammar<'_> {
             }
             (7, _) if self.mode != Mode::Initial => {
                 let lens = [0, 15, 16, 17, 20, 31, 32, len as u32 + 1, 0xffff_ffff];
-                Mutation::HeaderLen(*self.rng.pick(&lens))
+                Mutation::HeaderLen(self.rng.pick(&lens))
             }
             _ => {
                 // Behind the headers, and nothing that has to differ between the worlds.

@@ -24,10 +24,7 @@ use std::{
 mod grammar;
 mod message;
 mod oracle;
-mod rng;
 mod round;
-mod sys;
-mod uapi;
 mod world;
 
 use round::{Counts, Mode, Round, LENGTH};

@@ -6,7 +6,8 @@
 //! other for its peer in C. Both come out with the same layout. They differ only in what depends
 //! on the world, of the same length in both: kinds, indexes of devices, descriptors, process ids.
 
-use crate::{uapi::*, world::KIND_LEN};
+use crate::world::KIND_LEN;
+use guest::uapi::*;
 use std::ops::Range;
 
 /// Of a device, with its name as [`Link::name`](crate::world::Link::name) says.

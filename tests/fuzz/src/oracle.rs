@@ -9,9 +9,9 @@
 use crate::{
     message::{attributes, Seen},
     round::Mode,
-    uapi::*,
     world::{Answer, Link, Tested, INITIAL_ID},
 };
+use guest::uapi::*;
 
 /// A message that was sent in both worlds, and the answers.
 pub struct Case<'a> {

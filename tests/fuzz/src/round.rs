@@ -6,10 +6,13 @@ use crate::{
     grammar::Grammar,
     message::{keeps_meaning, walk, Message, Net, Seen, Side, Value},
     oracle::{self, Case},
-    rng::Rng,
-    sys,
-    uapi::*,
     world::{Answer, Link, Tested, World},
+};
+use guest::{netns::NetNs, random::Random, uapi::*};
+use nix::{
+    sched::{unshare, CloneFlags},
+    sys::prctl::set_dumpable,
+    unistd::{gettid, setgroups, setresgid, setresuid, Gid, Uid},
 };
 use std::{
     collections::BTreeMap,
@@ -73,7 +76,7 @@ pub struct Round {
     pub mode: Mode,
     tested: Tested,
     seed: u64,
-    rng: Rng,
+    rng: Random,
     ours: World,
     theirs: World,
     /// Devices that are there all the time, in the first namespace: with dummy and the like built
@@ -87,12 +90,21 @@ pub struct Round {
     spent: bool,
 }
 
+/// Makes this process one of an ordinary user, for good.
+fn become_user(id: u32) -> nix::Result<()> {
+    let (user, group) = (Uid::from_raw(id), Gid::from_raw(id));
+    setgroups(&[])?;
+    setresgid(group, group, group)?;
+    setresuid(user, user, user)?;
+    // Or /proc/self would be root's.
+    set_dumpable(true)
+}
+
 fn worlds(tested: Tested, mode: Mode, strict: bool) -> std::io::Result<(World, World)> {
-    let initial = || File::open("/proc/thread-self/ns/net");
-    let (one, two) = (initial()?, initial()?);
+    let (one, two) = (NetNs::current()?, NetNs::current()?);
     if mode == Mode::User {
-        sys::become_user(USER)?;
-        sys::unshare(libc::CLONE_NEWUSER)?;
+        become_user(USER)?;
+        unshare(CloneFlags::CLONE_NEWUSER)?;
     }
     let ours = World::new(tested.name(), mode == Mode::Initial, one, strict)?;
     let theirs = World::new("dummy", false, two, strict)?;
@@ -102,7 +114,8 @@ fn worlds(tested: Tested, mode: Mode, strict: bool) -> std::io::Result<(World, W
 impl Round {
     pub fn new(tested: Tested, seed: u64, number: u64, verbose: bool) -> std::io::Result<Self> {
         let mode = Mode::of(number);
-        let mut rng = Rng::new(seed, number);
+        let first = Random::new(seed).next_u64();
+        let mut rng = Random::new(first ^ number.wrapping_mul(0xd134_2543_de82_ef95));
         let (ours, theirs) = worlds(tested, mode, rng.percent(30))?;
         let mut round = Self {
             number,
@@ -234,7 +247,7 @@ impl Round {
                 && walk(&built.bytes).iter().any(|seen| {
                     let pid = seen.attr_u32(&built.bytes, IFLA_NET_NS_PID);
                     pid.is_some_and(|pid| {
-                        pid as i32 != sys::thread_id()
+                        pid as i32 != gettid().as_raw()
                             && Path::new(&format!("/proc/{pid}")).exists()
                     })
                 });

@@ -2,15 +2,21 @@
 
 //! Two namespaces in which messages for one kind are tried.
 
-use crate::{
-    message::{attributes, u32_at, walk, Index, Net, Side},
+use crate::message::{attributes, u32_at, walk, Index, Net, Side};
+use guest::{
+    netns::NetNs,
     sys,
     uapi::*,
+    wire::{attr, Request},
+};
+use nix::{
+    errno::Errno,
+    sys::socket::{recv, send, MsgFlags},
+    unistd::gettid,
 };
 use std::{
     cell::RefCell,
-    fs::File,
-    io::{Error, ErrorKind, Result},
+    io::{Error, Result},
     os::fd::{AsRawFd, OwnedFd},
 };
 
@@ -134,7 +140,7 @@ impl Link {
 /// There is the kind: a device of it can be made, and is deleted again. To be called by a thread
 /// of its own, as it goes to another namespace.
 pub fn try_kind(kind: &'static str) -> Result<()> {
-    let mut world = World::new(kind, false, sys::current_net()?, false)?;
+    let mut world = World::new(kind, false, NetNs::current()?, false)?;
     world.make(0, false)?;
     world.look(0)?;
     let made = world.links[0].iter().find(|l| l.name == "KIND0");
@@ -144,21 +150,23 @@ pub fn try_kind(kind: &'static str) -> Result<()> {
 
 /// A namespace and a socket in it.
 pub struct Room {
-    pub net: File,
+    pub net: NetNs,
     socket: OwnedFd,
 }
 
 impl Room {
     /// Of the namespace that the calling thread is in.
     fn here(strict: bool) -> Result<Self> {
-        let socket = sys::rtnetlink()?;
-        sys::set_netlink(&socket, libc::NETLINK_EXT_ACK, 1)?;
-        sys::set_netlink(&socket, libc::NETLINK_CAP_ACK, 1)?;
-        if strict {
-            sys::set_netlink(&socket, libc::NETLINK_GET_STRICT_CHK, 1)?;
+        let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+        for (option, on) in [
+            (libc::NETLINK_EXT_ACK, true),
+            (libc::NETLINK_CAP_ACK, true),
+            (libc::NETLINK_GET_STRICT_CHK, strict),
+        ] {
+            sys::set(&socket, libc::SOL_NETLINK, option, on.into())?;
         }
         Ok(Self {
-            net: sys::current_net()?,
+            net: NetNs::current()?,
             socket,
         })
     }
@@ -169,27 +177,9 @@ pub struct World {
     kind: &'static str,
     pub rooms: [Room; 2],
     pub links: [Vec<Link>; 2],
-    initial: File,
+    initial: NetNs,
     seq: u32,
     buffer: RefCell<Vec<u8>>,
-}
-
-/// A request of our own.
-fn request(kind: u16, flags: u16, head: &[u8], attrs: &[(u16, &[u8])]) -> Vec<u8> {
-    let mut bytes = vec![0; 4];
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    bytes.extend([0; 8]);
-    bytes.extend(head);
-    for (attr, payload) in attrs {
-        bytes.extend((ATTR as u16 + payload.len() as u16).to_ne_bytes());
-        bytes.extend(attr.to_ne_bytes());
-        bytes.extend(*payload);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-    }
-    let len = bytes.len() as u32;
-    bytes[..4].copy_from_slice(&len.to_ne_bytes());
-    bytes
 }
 
 impl World {
@@ -197,15 +187,15 @@ impl World {
     pub fn new(
         kind: &'static str,
         with_initial: bool,
-        initial: File,
+        initial: NetNs,
         strict: bool,
     ) -> Result<Self> {
         let new_room = || {
-            sys::unshare(libc::CLONE_NEWNET)?;
+            NetNs::unshare()?;
             Room::here(strict)
         };
         let first = if with_initial {
-            sys::set_net(&initial)?;
+            initial.enter()?;
             Room::here(strict)?
         } else {
             new_room()?
@@ -232,23 +222,19 @@ impl World {
     }
 
     fn name_net(&mut self, from: usize, id: u32, fd: i32) -> Result<()> {
-        let (id, fd) = (id.to_ne_bytes(), fd.to_ne_bytes());
-        let attrs: [(u16, &[u8]); 2] = [(NETNSA_NSID, &id), (NETNSA_FD, &fd)];
-        self.ask(from, request(RTM_NEWNSID, NLM_F_ACK, &[0; 4], &attrs))
+        let request = Request::new(RTM_NEWNSID, 0, &[0; 4])
+            .attr_u32(NETNSA_NSID, id)
+            .attr_u32(NETNSA_FD, fd as u32);
+        self.ask(from, request)
     }
 
     /// Makes a device that is there from the beginning.
     pub fn make(&mut self, room: usize, up: bool) -> Result<()> {
         let mut head = [0; 16];
         head[8] = u8::from(up);
-        let kind = self.kind();
-        let mut info = vec![];
-        info.extend((ATTR as u16 + kind.len() as u16).to_ne_bytes());
-        info.extend(IFLA_INFO_KIND.to_ne_bytes());
-        info.extend(kind);
-        let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-        let attrs: [(u16, &[u8]); 1] = [(IFLA_LINKINFO, &info)];
-        self.ask(room, request(RTM_NEWLINK, flags, &head, &attrs))
+        let request = Request::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &head)
+            .attr(IFLA_LINKINFO, &attr(IFLA_INFO_KIND, &self.kind()));
+        self.ask(room, request)
     }
 
     /// Brings `lo` up.
@@ -257,13 +243,13 @@ impl World {
         head[4] = 1;
         head[8] = 1;
         head[12] = 1;
-        self.ask(room, request(RTM_SETLINK, NLM_F_ACK, &head, &[]))
+        self.ask(room, Request::new(RTM_SETLINK, 0, &head))
     }
 
     pub fn delete(&mut self, room: usize, index: i32) -> Result<()> {
         let mut head = [0; 16];
         head[4..8].copy_from_slice(&index.to_ne_bytes());
-        self.ask(room, request(RTM_DELLINK, NLM_F_ACK, &head, &[]))
+        self.ask(room, Request::new(RTM_DELLINK, 0, &head))
     }
 
     /// The number for the next message.
@@ -272,10 +258,9 @@ impl World {
         self.seq
     }
 
-    fn ask(&mut self, room: usize, mut bytes: Vec<u8>) -> Result<()> {
+    fn ask(&mut self, room: usize, request: Request) -> Result<()> {
         let seq = self.next_seq();
-        bytes[8..12].copy_from_slice(&seq.to_ne_bytes());
-        let answer = self.send(room, &bytes, seq, |_| ())?;
+        let answer = self.send(room, &request.finish(seq), seq, |_| ())?;
         match answer.errno {
             0 if answer.ends == 1 => Ok(()),
             0 => Err(Error::other("no single answer")),
@@ -293,15 +278,16 @@ impl World {
         seq: u32,
         mut other: impl FnMut(&[u8]),
     ) -> Result<Answer> {
-        let socket = &self.rooms[room].socket;
+        let socket = self.rooms[room].socket.as_raw_fd();
         let mut buffer = self.buffer.borrow_mut();
         let mut answer = Answer::default();
-        sys::send(socket, bytes)?;
+        send(socket, bytes, MsgFlags::empty())?;
         loop {
-            let len = match sys::receive(socket, &mut buffer) {
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+            let len = match recv(socket, &mut buffer, flags) {
                 Ok(len) => len,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(answer),
-                Err(e) => return Err(e),
+                Err(Errno::EAGAIN) => return Ok(answer),
+                Err(e) => return Err(e.into()),
             };
             let bytes = buffer
                 .get(..len)
@@ -322,11 +308,10 @@ impl World {
     /// Asks for all devices of a namespace.
     pub fn look(&mut self, room: usize) -> Result<()> {
         let seq = self.next_seq();
-        let mask = RTEXT_FILTER_SKIP_STATS.to_ne_bytes();
-        let mut bytes = request(RTM_GETLINK, NLM_F_DUMP, &[0; 16], &[(IFLA_EXT_MASK, &mask)]);
-        bytes[8..12].copy_from_slice(&seq.to_ne_bytes());
+        let request = Request::new(RTM_GETLINK, NLM_F_DUMP, &[0; 16])
+            .attr_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
         let mut links = Vec::new();
-        let answer = self.send(room, &bytes, seq, |message| {
+        let answer = self.send(room, &request.finish(seq), seq, |message| {
             links.push(Link::parse(message, self.kind));
         })?;
         if answer.ends != 1 || answer.errno != 0 {
@@ -337,7 +322,7 @@ impl World {
         Ok(())
     }
 
-    fn net(&self, net: Net) -> &File {
+    fn net(&self, net: Net) -> &NetNs {
         match net {
             Net::Own(room) => &self.rooms[room].net,
             Net::Initial => &self.initial,
@@ -395,7 +380,7 @@ impl Side for World {
         if net == Net::Initial {
             return 1;
         }
-        sys::set_net(self.net(net)).expect("cannot enter a namespace");
-        sys::thread_id()
+        self.net(net).enter().expect("cannot enter a namespace");
+        gettid().as_raw()
     }
 }

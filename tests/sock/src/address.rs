@@ -14,6 +14,7 @@ use crate::{
     sys::{self, Address},
     wireguard,
 };
+use guest::netns::NetNs;
 use std::{
     env::var_os,
     fs,
@@ -117,7 +118,9 @@ fn unspecified(like: IpAddr) -> IpAddr {
 pub fn inside<T: Send>(namespace: &str, run: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
     thread::scope(|s| {
         s.spawn(|| {
-            sys::enter_net(&format!("/run/netns/{namespace}")).what(namespace)?;
+            NetNs::open(&format!("/run/netns/{namespace}"))
+                .and_then(|ns| ns.enter())
+                .what(namespace)?;
             run()
         })
         .join()

@@ -2,7 +2,8 @@
 
 //! The network namespace of a test.
 
-use crate::{skip, sys};
+use crate::skip;
+use guest::netns::NetNs;
 use std::{
     cell::Cell,
     fs,
@@ -111,7 +112,7 @@ addr add ::1/128 dev lo
 impl Env {
     /// Puts the calling thread into a new namespace.
     pub fn new(mode: Mode, ip: IpAddr) -> Self {
-        sys::unshare_net().expect("cannot make a namespace");
+        NetNs::unshare().expect("cannot make a namespace");
         let make = "link add rl0 type rust_lo\nlink set rl0 up\n";
         match mode {
             Mode::Lo => ip_batch("link set lo up\n"),

@@ -10,6 +10,7 @@
 //!
 //! `sock --address WHAT ARGUMENT...` is no test but a tool for one, `tests/address.sh`.
 
+use nix::unistd::alarm;
 use std::{
     env::{args, var_os},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -27,20 +28,20 @@ mod fastopen;
 mod frame;
 mod hostile;
 mod icmp;
-mod msg;
 mod net;
 mod packet;
 mod ring;
 mod sctp;
 mod stamp;
 mod stampflags;
-mod sys;
 mod tcp;
 mod txtime;
 mod udp;
 mod updown;
 mod wireguard;
 mod zerocopy;
+
+use guest::{msg, sys};
 
 use env::{Env, Mode, ALL, BESIDE_LO, OURS};
 
@@ -181,7 +182,7 @@ impl Run {
     }
 
     fn run(self) {
-        sys::alarm(timeout());
+        alarm::set(timeout());
         let env = Env::new(self.1, self.2);
         self.0 .2(&env);
         env.check_carrier();

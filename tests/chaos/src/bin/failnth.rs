@@ -12,7 +12,8 @@
 //!
 //! The system calls are made by this program itself, as the setting is one of the thread.
 
-use guest::{module, netns::NetNs, rtnl::Rtnl, sys::check};
+use guest::{module, netns::NetNs, rtnl::Rtnl};
+use nix::sys::mman::{mlockall, MlockAllFlags};
 use std::{
     env,
     fs::{self, File},
@@ -36,8 +37,7 @@ impl Fault {
         let path = "/proc/thread-self/fail-nth";
         let file = File::options().read(true).write(true).open(path)?;
         // Pages that are not there yet would be allocated, too.
-        // SAFETY: No pointers.
-        check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) } as isize)?;
+        mlockall(MlockAllFlags::all())?;
         Ok(Self(file))
     }
 

@@ -8,7 +8,8 @@
 //! of operation has succeeded once. Fails if one never does, if one hangs, or if something is left
 //! at the end.
 
-use guest::{module, rtnl::Rtnl};
+use guest::{module, random::Random, rtnl::Rtnl};
+use nix::unistd::gettid;
 use std::{
     collections::BTreeSet,
     env, fs,
@@ -24,11 +25,9 @@ use std::{
 };
 
 mod operations;
-mod random;
 mod traffic;
 
 use operations::{choose, Operation, Worker, World, MODULE, NAMES, OPERATIONS};
-use random::Random;
 
 /// An operation that takes longer hangs.
 const HUNG: Duration = Duration::from_secs(180);
@@ -86,8 +85,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// One operation after the other, those of `chosen`.
     fn work(&self, mut random: Random, mut chosen: impl FnMut(&mut Random) -> &'static Operation) {
-        // SAFETY: No arguments.
-        let thread = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
+        let thread = gettid().as_raw();
         // For as long as the program, which is not much longer.
         let doing: &'static Doing = Box::leak(Box::new(Doing {
             thread,
@@ -103,7 +101,7 @@ impl Run<'_> {
         while !self.world.stop.load(Relaxed) {
             let operation = chosen(&mut random);
             // Of its own, so that what it draws does not change what comes next.
-            let mut draws = Random::new(random.next());
+            let mut draws = Random::new(random.next_u64());
             *doing.now.lock().expect("a worker died") = (operation.0, Instant::now());
             let succeeded = operation.2(&mut worker, &mut draws).is_ok();
             let count = self.counts.iter().find(|c| c.0 .0 == operation.0);
@@ -241,10 +239,10 @@ fn chaos(options: &Options) -> Result<bool> {
         let run = &run;
         let mut seeds = Random::new(options.seed);
         for _ in 0..options.workers {
-            let random = Random::new(seeds.next());
+            let random = Random::new(seeds.next_u64());
             scope.spawn(move || run.work(random, |r| choose(OPERATIONS, r)));
         }
-        let random = Random::new(seeds.next());
+        let random = Random::new(seeds.next_u64());
         let mut turn = MODULE.iter().cycle();
         scope.spawn(move || run.work(random, |_| turn.next().expect("a cycle")));
 

@@ -5,10 +5,11 @@
 //! So the sequence of a worker follows from the seed alone. Most operations find what they need
 //! often enough, as there are few namespaces, and few names in each.
 
-use crate::{random::Random, traffic};
+use crate::traffic;
 use guest::{
     ethtool, module,
     netns::NetNs,
+    random::Random,
     rtnl::{Qdisc, Rtnl},
     sys::{self, Address},
 };
@@ -280,14 +281,7 @@ pub const MODULE: &[Operation] = &[
 
 /// Chooses one of them.
 pub fn choose<'a>(operations: &'a [Operation], random: &mut Random) -> &'a Operation {
-    let mut n = random.below(operations.iter().map(|o| o.1).sum());
-    for operation in operations {
-        match n.checked_sub(operation.1) {
-            None => return operation,
-            Some(rest) => n = rest,
-        }
-    }
-    unreachable!("the weights were summed up")
+    random.weighted(operations, |o| o.1)
 }
 
 impl Worker<'_> {

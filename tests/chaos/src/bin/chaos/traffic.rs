@@ -4,8 +4,10 @@
 //!
 //! All of it gives up soon: it may meet a device that drops everything, or none.
 
-use crate::random::Random;
-use guest::sys::{self, Address};
+use guest::{
+    random::Random,
+    sys::{self, Address},
+};
 use std::{
     io::{Error, Read, Result, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},

@@ -5,7 +5,8 @@
 use crate::{
     netns::NetNs,
     sys,
-    wire::{u32_at, Request, CREATE, EXCL, REPLACE},
+    uapi::*,
+    wire::{attr, u32_at, Request},
 };
 use std::{
     fs::File,
@@ -13,8 +14,6 @@ use std::{
     net::IpAddr,
 };
 
-/// `TC_H_ROOT`
-const ROOT: u32 = 0xffff_ffff;
 /// `TC_H_CLSACT`
 const CLSACT: u32 = 0xffff_fff1;
 /// `TC_H_CLSACT | TC_H_MIN_INGRESS` and `TC_H_MIN_EGRESS`
@@ -40,20 +39,6 @@ fn tc(index: u32, handle: u32, parent: u32, info: u32) -> Vec<u8> {
         .into_iter()
         .flat_map(u32::to_ne_bytes)
         .collect()
-}
-
-/// Attributes that go into another one.
-#[derive(Default)]
-struct Nest(Vec<u8>);
-
-impl Nest {
-    fn attr(mut self, kind: u16, value: &[u8]) -> Self {
-        self.0.extend((4 + value.len() as u16).to_ne_bytes());
-        self.0.extend(kind.to_ne_bytes());
-        self.0.extend(value);
-        self.0.resize(self.0.len().next_multiple_of(4), 0);
-        self
-    }
 }
 
 fn words<const N: usize>(words: [u32; N]) -> Vec<u8> {
@@ -99,49 +84,49 @@ impl Rtnl {
 
     /// `ip link add NAME [mtu MTU] [netns OTHER] type KIND`
     pub fn add(&mut self, name: &str, kind: &str, mtu: u32, other: Option<&NetNs>) -> Result<()> {
-        let info = Nest::default().attr(libc::IFLA_INFO_KIND, kind.as_bytes());
-        let mut request = Request::new(libc::RTM_NEWLINK, CREATE | EXCL, &link(0, 0, 0))
-            .attr(libc::IFLA_IFNAME, &name_attr(name))
-            .attr(libc::IFLA_LINKINFO, &info.0);
+        let info = attr(IFLA_INFO_KIND, kind.as_bytes());
+        let mut request = Request::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link(0, 0, 0))
+            .attr(IFLA_IFNAME, &name_attr(name))
+            .attr(IFLA_LINKINFO, &info);
         if mtu != 0 {
-            request = request.attr_u32(libc::IFLA_MTU, mtu);
+            request = request.attr_u32(IFLA_MTU, mtu);
         }
         if let Some(other) = other {
-            request = request.attr(libc::IFLA_NET_NS_FD, &other.as_attribute());
+            request = request.attr(IFLA_NET_NS_FD, &other.as_attribute());
         }
         self.ask(request)
     }
 
     /// `ip link del INDEX`
     pub fn delete(&mut self, index: u32) -> Result<()> {
-        self.ask(Request::new(libc::RTM_DELLINK, 0, &link(index, 0, 0)))
+        self.ask(Request::new(RTM_DELLINK, 0, &link(index, 0, 0)))
     }
 
     /// `ip link set INDEX up` or `down`
     pub fn up(&mut self, index: u32, up: bool) -> Result<()> {
         let flags = if up { libc::IFF_UP } else { 0 };
         let fixed = link(index, flags, libc::IFF_UP);
-        self.ask(Request::new(libc::RTM_NEWLINK, 0, &fixed))
+        self.ask(Request::new(RTM_NEWLINK, 0, &fixed))
     }
 
     /// `ip link set INDEX mtu MTU`
     pub fn mtu(&mut self, index: u32, mtu: u32) -> Result<()> {
-        let request = Request::new(libc::RTM_NEWLINK, 0, &link(index, 0, 0));
-        self.ask(request.attr_u32(libc::IFLA_MTU, mtu))
+        let request = Request::new(RTM_NEWLINK, 0, &link(index, 0, 0));
+        self.ask(request.attr_u32(IFLA_MTU, mtu))
     }
 
     /// `ip link set INDEX name NAME`
     pub fn rename(&mut self, index: u32, name: &str) -> Result<()> {
-        let request = Request::new(libc::RTM_NEWLINK, 0, &link(index, 0, 0));
-        self.ask(request.attr(libc::IFLA_IFNAME, &name_attr(name)))
+        let request = Request::new(RTM_NEWLINK, 0, &link(index, 0, 0));
+        self.ask(request.attr(IFLA_IFNAME, &name_attr(name)))
     }
 
     /// `ip link set INDEX netns TO [name NAME]`
     pub fn move_to(&mut self, index: u32, to: &NetNs, name: Option<&str>) -> Result<()> {
-        let mut request = Request::new(libc::RTM_NEWLINK, 0, &link(index, 0, 0))
-            .attr(libc::IFLA_NET_NS_FD, &to.as_attribute());
+        let mut request = Request::new(RTM_NEWLINK, 0, &link(index, 0, 0))
+            .attr(IFLA_NET_NS_FD, &to.as_attribute());
         if let Some(name) = name {
-            request = request.attr(libc::IFLA_IFNAME, &name_attr(name));
+            request = request.attr(IFLA_IFNAME, &name_attr(name));
         }
         self.ask(request)
     }
@@ -149,14 +134,14 @@ impl Rtnl {
     /// The index of the device of that name. Unlike `if_nametoindex()`, which makes the kernel look
     /// for a module of that name, this only looks.
     pub fn index(&mut self, name: &str) -> Result<u32> {
-        let request = Request::new(libc::RTM_GETLINK, 0, &link(0, 0, 0));
-        let answer = self.get(request.attr(libc::IFLA_IFNAME, &name_attr(name)))?;
+        let request = Request::new(RTM_GETLINK, 0, &link(0, 0, 0));
+        let answer = self.get(request.attr(IFLA_IFNAME, &name_attr(name)))?;
         Ok(u32_at(&answer, 20).expect("a struct ifinfomsg"))
     }
 
     /// The flags of a device.
     pub fn flags(&mut self, index: u32) -> Result<i32> {
-        let answer = self.get(Request::new(libc::RTM_GETLINK, 0, &link(index, 0, 0)))?;
+        let answer = self.get(Request::new(RTM_GETLINK, 0, &link(index, 0, 0)))?;
         Ok(u32_at(&answer, 24).expect("a struct ifinfomsg") as i32)
     }
 
@@ -184,17 +169,17 @@ impl Rtnl {
         let mut fixed = vec![family, len, libc::IFA_F_NODAD as u8, 0];
         fixed.extend(index.to_ne_bytes());
         let request = if add {
-            Request::new(libc::RTM_NEWADDR, CREATE | EXCL, &fixed)
+            Request::new(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &fixed)
         } else {
-            Request::new(libc::RTM_DELADDR, 0, &fixed)
+            Request::new(RTM_DELADDR, 0, &fixed)
         };
         self.ask(request.attr(libc::IFA_LOCAL, &bytes))
     }
 
     /// `tc qdisc replace dev INDEX root …`
     pub fn qdisc(&mut self, index: u32, qdisc: Qdisc) -> Result<()> {
-        let fixed = tc(index, 0, ROOT, 0);
-        let request = Request::new(libc::RTM_NEWQDISC, CREATE | REPLACE, &fixed);
+        let fixed = tc(index, 0, TC_H_ROOT, 0);
+        let request = Request::new(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &fixed);
         let percent = |n: u32| n * (u32::MAX / 100);
         self.ask(match qdisc {
             Qdisc::Netem(delay, loss, duplicate) => {
@@ -202,42 +187,41 @@ impl Rtnl {
                 let (loss, duplicate) = (percent(loss), percent(duplicate));
                 let options = words([delay * TICKS, 1000, loss, 0, duplicate, 0]);
                 request
-                    .attr(libc::TCA_KIND, b"netem\0")
-                    .attr(libc::TCA_OPTIONS, &options)
+                    .attr(TCA_KIND, b"netem\0")
+                    .attr(TCA_OPTIONS, &options)
             }
-            Qdisc::Fq => request.attr(libc::TCA_KIND, b"fq\0"),
+            Qdisc::Fq => request.attr(TCA_KIND, b"fq\0"),
             Qdisc::Tbf(rate) => {
                 // struct tc_ratespec, of TC_LINKLAYER_ETHERNET, and none for the peak.
                 let mut parameters = words([u32::from_ne_bytes([0, 1, 0, 0]), 0, rate]);
                 // struct tc_tbf_qopt: limit, buffer, MTU
                 parameters.extend(words([0, 0, 0, 1 << 20, 1000 * TICKS, 0]));
-                let options = Nest::default()
-                    .attr(TCA_TBF_PARMS, &parameters)
-                    .attr(TCA_TBF_BURST, &(128u32 << 10).to_ne_bytes());
-                request
-                    .attr(libc::TCA_KIND, b"tbf\0")
-                    .attr(libc::TCA_OPTIONS, &options.0)
+                let burst = attr(TCA_TBF_BURST, &(128u32 << 10).to_ne_bytes());
+                request.attr(TCA_KIND, b"tbf\0").attr(
+                    TCA_OPTIONS,
+                    &[attr(TCA_TBF_PARMS, &parameters), burst].concat(),
+                )
             }
         })
     }
 
     /// `tc qdisc del dev INDEX root`
     pub fn no_qdisc(&mut self, index: u32) -> Result<()> {
-        let fixed = tc(index, 0, ROOT, 0);
-        self.ask(Request::new(libc::RTM_DELQDISC, 0, &fixed))
+        let fixed = tc(index, 0, TC_H_ROOT, 0);
+        self.ask(Request::new(RTM_DELQDISC, 0, &fixed))
     }
 
     /// `tc qdisc add dev INDEX clsact`
     pub fn clsact(&mut self, index: u32) -> Result<()> {
         let fixed = tc(index, 0xffff_0000, CLSACT, 0);
-        let request = Request::new(libc::RTM_NEWQDISC, CREATE | EXCL, &fixed);
-        self.ask(request.attr(libc::TCA_KIND, b"clsact\0"))
+        let request = Request::new(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &fixed);
+        self.ask(request.attr(TCA_KIND, b"clsact\0"))
     }
 
     /// `tc qdisc del dev INDEX clsact`
     pub fn no_clsact(&mut self, index: u32) -> Result<()> {
         let fixed = tc(index, 0xffff_0000, CLSACT, 0);
-        self.ask(Request::new(libc::RTM_DELQDISC, 0, &fixed))
+        self.ask(Request::new(RTM_DELQDISC, 0, &fixed))
     }
 
     /// `tc filter add dev INDEX ingress` or `egress matchall action pass` or `drop`
@@ -247,15 +231,12 @@ impl Rtnl {
         let fixed = tc(index, 0, HOOKS[usize::from(egress)], info);
         // struct tc_gact, with TC_ACT_OK or TC_ACT_SHOT.
         let gact = words([0, 0, if drop { 2 } else { 0 }, 0, 0]);
-        let gact = Nest::default().attr(TCA_GACT_PARMS, &gact);
-        let action = Nest::default()
-            .attr(TCA_ACT_KIND, b"gact\0")
-            .attr(TCA_ACT_OPTIONS | NLA_F_NESTED, &gact.0);
-        let actions = Nest::default().attr(1, &action.0);
-        let options = Nest::default().attr(TCA_MATCHALL_ACT, &actions.0);
-        let request = Request::new(libc::RTM_NEWTFILTER, CREATE | EXCL, &fixed)
-            .attr(libc::TCA_KIND, b"matchall\0")
-            .attr(libc::TCA_OPTIONS, &options.0);
+        let gact = attr(TCA_ACT_OPTIONS | NLA_F_NESTED, &attr(TCA_GACT_PARMS, &gact));
+        let action = [attr(TCA_ACT_KIND, b"gact\0"), gact].concat();
+        let options = attr(TCA_MATCHALL_ACT, &attr(1, &action));
+        let request = Request::new(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &fixed)
+            .attr(TCA_KIND, b"matchall\0")
+            .attr(TCA_OPTIONS, &options);
         self.ask(request)
     }
 }
@@ -266,4 +247,3 @@ const TCA_MATCHALL_ACT: u16 = 2;
 const TCA_ACT_KIND: u16 = 1;
 const TCA_ACT_OPTIONS: u16 = 2;
 const TCA_GACT_PARMS: u16 = 2;
-const NLA_F_NESTED: u16 = 1 << 15;

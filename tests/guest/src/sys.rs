@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the standard library has no call for: socket options, and addresses of other families.
-//! With `msg`, all of the unsafe code.
+//! With `msg` and `ethtool`, all of the unsafe code.
 
+use nix::{
+    net::if_::if_nametoindex,
+    sched::{sched_setaffinity, CpuSet},
+    time::{clock_gettime, ClockId},
+    unistd::Pid,
+};
 use std::{
     ffi::CString,
-    fs::File,
     io::{Error, Result},
-    mem::{size_of, size_of_val, zeroed, MaybeUninit},
+    mem::{size_of, zeroed, MaybeUninit},
     net::SocketAddr,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     ptr::{self, NonNull},
@@ -64,48 +69,20 @@ plain!(
     libc::sockaddr_ll,
 );
 
-/// Leaves the network namespace for a new one: the calling thread only.
-pub fn unshare_net() -> Result<()> {
-    // SAFETY: No pointers.
-    check(unsafe { libc::unshare(libc::CLONE_NEWNET) } as isize).map(drop)
-}
-
-/// Enters the network namespace that is there: the calling thread only.
-pub fn enter_net(path: &str) -> Result<()> {
-    let file = File::open(path)?;
-    // SAFETY: No pointers.
-    check(unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) } as isize).map(drop)
-}
-
 /// Keeps the calling thread on one processor, if there is that one.
 pub fn pin_to_cpu(cpu: usize) {
-    // SAFETY: Made of integers.
-    let mut set: libc::cpu_set_t = unsafe { zeroed() };
-    for cpu in [cpu, 0] {
-        // SAFETY: The set is valid, and the number of the first few processors fits.
-        unsafe { libc::CPU_SET(cpu, &mut set) };
-        // SAFETY: The set is valid for its size.
-        if unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) } == 0 {
-            return;
-        }
-    }
-    panic!("cannot choose a processor");
-}
-
-/// Ends this process by SIGALRM after so many seconds, so that a test that hangs does not.
-pub fn alarm(seconds: u32) {
-    // SAFETY: No pointers.
-    unsafe { libc::alarm(seconds) };
+    let pinned = [cpu, 0].iter().any(|&cpu| {
+        let mut set = CpuSet::new();
+        set.set(cpu)
+            .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
+            .is_ok()
+    });
+    assert!(pinned, "cannot choose a processor");
 }
 
 /// Index of the device of that name in the calling thread's namespace.
 pub fn index_of(device: &str) -> Result<u32> {
-    let name = CString::new(device)?;
-    // SAFETY: The name ends with 0.
-    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-        0 => Err(Error::last_os_error()),
-        index => Ok(index),
-    }
+    Ok(if_nametoindex(device)?)
 }
 
 /// A `sockaddr` of any family.
@@ -237,11 +214,8 @@ pub fn outq(fd: &impl AsRawFd) -> Result<i32> {
 
 /// Nanoseconds of a clock.
 pub fn clock(id: i32) -> i128 {
-    // SAFETY: Made of integers.
-    let mut time: libc::timespec = unsafe { zeroed() };
-    // SAFETY: `time` is valid to be written to.
-    unsafe { libc::clock_gettime(id, &mut time) };
-    nanoseconds(&time)
+    let time = clock_gettime(ClockId::from_raw(id)).expect("no such clock");
+    nanoseconds(time.as_ref())
 }
 
 /// A time as nanoseconds.
