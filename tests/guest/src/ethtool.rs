@@ -2,17 +2,22 @@
 
 //! What ethtool sets.
 
-use crate::sys;
-use std::{
-    io::{Error, Result},
-    os::fd::AsRawFd,
-};
+use crate::sys::{self, check};
+use std::{io::Result, os::fd::AsRawFd};
 
 /// `struct ethtool_value` of `<linux/ethtool.h>`.
 #[repr(C)]
 struct Value {
     command: u32,
     data: u32,
+}
+
+/// `struct ifreq` of `<linux/if.h>`.
+#[repr(C)]
+struct Request {
+    name: [u8; libc::IFNAMSIZ],
+    data: *mut Value,
+    rest: [u64; 2],
 }
 
 /// `ETHTOOL_SPFLAGS` of `<linux/ethtool.h>`.
@@ -25,16 +30,13 @@ pub fn set_private_flags(device: &str, flags: u32) -> Result<()> {
         command: SET_PRIVATE_FLAGS,
         data: flags,
     };
-    // SAFETY: Zero is a valid value of all fields.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
-        *to = from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_data = (&raw mut value).cast();
-    // SAFETY: The request is whole, its name shorter than its place, and what it points to is there
-    // until the call returns.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } {
-        0 => Ok(()),
-        _ => Err(Error::last_os_error()),
-    }
+    let mut request = Request {
+        name: [0; libc::IFNAMSIZ],
+        data: &mut value,
+        rest: [0; 2],
+    };
+    request.name[..device.len()].copy_from_slice(device.as_bytes());
+    // SAFETY: The request is whole, and what it points to is there until the call returns.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
+    check(result as isize).map(drop)
 }

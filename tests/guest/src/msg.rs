@@ -2,20 +2,23 @@
 
 //! Messages with control messages: `sendmsg()`, `recvmsg()` and `sendmmsg()`.
 
-use crate::sys::{bytes_of, check, value_of, Address, Plain};
+use crate::sys::{check, sendmsg, value_of, Address};
+use bytemuck::NoUninit;
+use nix::sys::socket::{sendmmsg, MsgFlags, MultiHeaders};
 use std::{
-    io::Result,
-    mem::{size_of, size_of_val, zeroed},
-    os::fd::AsRawFd,
+    io::{IoSlice, Result},
+    iter::repeat_n,
+    mem::{size_of_val, zeroed},
+    os::fd::{AsFd, AsRawFd},
 };
 
 /// A control message: level, type and contents.
 pub struct Control(pub i32, pub i32, pub Vec<u8>);
 
 impl Control {
-    /// One that holds a plain value.
-    pub fn new<T: Plain>(level: i32, kind: i32, value: &T) -> Self {
-        Self(level, kind, bytes_of(value))
+    /// One that holds an integer, or several.
+    pub fn new<T: NoUninit>(level: i32, kind: i32, value: &T) -> Self {
+        Self(level, kind, bytemuck::bytes_of(value).to_vec())
     }
 }
 
@@ -51,47 +54,22 @@ fn decode(mut bytes: &[u8]) -> Vec<Control> {
 
 /// C: `sendmsg()`.
 pub fn send(
-    fd: &impl AsRawFd,
+    fd: &impl AsFd,
     data: &[u8],
     to: Option<&Address>,
     controls: &[Control],
     flags: i32,
 ) -> Result<usize> {
-    let mut control = encode(controls);
-    let mut iov = libc::iovec {
-        iov_base: data.as_ptr().cast_mut().cast(),
-        iov_len: data.len(),
-    };
-    // SAFETY: Made of integers and of pointers that may be null.
-    let mut message: libc::msghdr = unsafe { zeroed() };
-    message.msg_iov = &mut iov;
-    message.msg_iovlen = 1;
-    if let Some(Address(to)) = to {
-        message.msg_name = to.as_ptr().cast_mut().cast();
-        message.msg_namelen = to.len() as u32;
-    }
-    if !control.is_empty() {
-        message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = control.len();
-    }
-    // SAFETY: All pointers are valid for their lengths; what they point to is only read.
-    check(unsafe { libc::sendmsg(fd.as_raw_fd(), &message, flags) })
+    sendmsg(fd, data, to, &encode(controls), flags)
 }
 
 /// Sends the same bytes `count` times on a connected socket with one `sendmmsg()`.
-pub fn send_many(fd: &impl AsRawFd, data: &[u8], count: usize) -> Result<usize> {
-    let mut iov = libc::iovec {
-        iov_base: data.as_ptr().cast_mut().cast(),
-        iov_len: data.len(),
-    };
-    // SAFETY: Made of integers and of pointers that may be null.
-    let mut message: libc::mmsghdr = unsafe { zeroed() };
-    message.msg_hdr.msg_iov = &mut iov;
-    message.msg_hdr.msg_iovlen = 1;
-    let mut messages = vec![message; count];
-    let (at, len) = (messages.as_mut_ptr(), messages.len() as u32);
-    // SAFETY: As in `send`.
-    check(unsafe { libc::sendmmsg(fd.as_raw_fd(), at, len, 0) } as isize)
+pub fn send_many(fd: &impl AsFd, data: &[u8], count: usize) -> Result<usize> {
+    let (fd, none) = (fd.as_fd().as_raw_fd(), MsgFlags::empty());
+    let (data, to) = ([IoSlice::new(data)], vec![None::<()>; count]);
+    let mut headers = MultiHeaders::preallocate(count, None);
+    let sent = sendmmsg(fd, &mut headers, repeat_n(&data, count), to, [], none)?;
+    Ok(sent.count())
 }
 
 /// What `recvmsg()` got.
@@ -104,6 +82,24 @@ pub struct Received {
     pub controls: Vec<Control>,
 }
 
+/// A `struct sock_extended_err`: an error, or something that is reported in its way.
+pub struct Report {
+    /// The error, or 0.
+    pub errno: u32,
+    /// `SO_EE_ORIGIN_*`
+    pub origin: u8,
+    /// Type of ICMP.
+    pub kind: u8,
+    /// Code of ICMP, or of the report.
+    pub code: u8,
+    /// What the origin makes of it.
+    pub info: u32,
+    /// The same.
+    pub data: u32,
+    /// Who sent it (`SO_EE_OFFENDER`).
+    pub offender: Address,
+}
+
 impl Received {
     /// The contents of a control message.
     pub fn control(&self, level: i32, kind: i32) -> Option<&[u8]> {
@@ -112,10 +108,26 @@ impl Received {
             .find(|c| (c.0, c.1) == (level, kind))
             .map(|c| &c.2[..])
     }
+
+    /// What a socket's error queue says of it.
+    pub fn report(&self) -> Option<Report> {
+        let of_ip = self.control(libc::IPPROTO_IP, libc::IP_RECVERR);
+        let of_ipv6 = || self.control(libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
+        let bytes = of_ip.or_else(of_ipv6)?;
+        Some(Report {
+            errno: value_of(bytes),
+            origin: bytes[4],
+            kind: bytes[5],
+            code: bytes[6],
+            info: value_of(&bytes[8..]),
+            data: value_of(&bytes[12..]),
+            offender: Address(bytes[16..].to_vec()),
+        })
+    }
 }
 
 /// C: `recvmsg()`.
-pub fn receive(fd: &impl AsRawFd, flags: i32) -> Result<Received> {
+pub fn receive(fd: &impl AsFd, flags: i32) -> Result<Received> {
     let mut data = vec![0u8; 1 << 17];
     let mut name = vec![0u8; size_of::<libc::sockaddr_storage>()];
     // Of usize for the alignment.
@@ -133,10 +145,10 @@ pub fn receive(fd: &impl AsRawFd, flags: i32) -> Result<Received> {
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control);
     // SAFETY: All pointers are valid for their lengths.
-    let len = check(unsafe { libc::recvmsg(fd.as_raw_fd(), &mut message, flags) })?;
+    let len = check(unsafe { libc::recvmsg(fd.as_fd().as_raw_fd(), &mut message, flags) })?;
     data.truncate(len);
     name.truncate(message.msg_namelen as usize);
-    let control: Vec<u8> = control.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let control: &[u8] = bytemuck::bytes_of(&control);
     Ok(Received {
         data,
         from: Address(name),

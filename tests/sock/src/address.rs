@@ -19,12 +19,11 @@ use std::{
     env::var_os,
     fs,
     io::{Error, Read, Write},
-    mem::size_of,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::fd::OwnedFd,
     process::Command,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 pub type Outcome<T> = Result<T, String>;
@@ -40,16 +39,16 @@ impl<T> What<T> for Result<T, Error> {
     }
 }
 
-/// What does not come within this time does not come, in seconds and microseconds.
-fn patience() -> (i64, i64) {
-    match var_os("KSFT_MACHINE_SLOW") {
-        Some(_) => (20, 0),
-        None => (3, 0),
-    }
+/// What does not come within this time does not come.
+fn patience() -> Duration {
+    Duration::from_secs(match var_os("KSFT_MACHINE_SLOW") {
+        Some(_) => 20,
+        None => 3,
+    })
 }
 
 /// What may be lost has this time to come.
-const MOMENT: (i64, i64) = (0, 300_000);
+const MOMENT: Duration = Duration::from_millis(300);
 /// The longest datagram that is sent here.
 const LONG: usize = 8000;
 /// An IP protocol for experiments.
@@ -128,14 +127,8 @@ pub fn inside<T: Send>(namespace: &str, run: impl FnOnce() -> Outcome<T> + Send)
     })
 }
 
-fn set_patience(socket: &OwnedFd, (seconds, microseconds): (i64, i64)) -> Outcome<()> {
-    // struct timeval
-    let time = [seconds.to_ne_bytes(), microseconds.to_ne_bytes()].concat();
-    // The latter is that of connect() as well.
-    for name in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
-        sys::set_bytes(socket, libc::SOL_SOCKET, name, &time).what("setsockopt()")?;
-    }
-    Ok(())
+fn set_patience(socket: &OwnedFd, time: Duration) -> Outcome<()> {
+    sys::set_patience(socket, time).what("setsockopt()")
 }
 
 impl End {
@@ -157,18 +150,13 @@ impl End {
     /// A socket of the family of `to`, bound as the end says.
     fn open(&self, kind: Kind, to: IpAddr) -> Outcome<OwnedFd> {
         inside(&self.namespace, || {
-            let family = if to.is_ipv4() {
-                libc::AF_INET
-            } else {
-                libc::AF_INET6
-            };
             let (of, protocol) = kind.socket(to.is_ipv4());
             if kind == Kind::Ping {
                 // All users may.
                 fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")
                     .what("ping_group_range")?;
             }
-            let socket = sys::socket(family, of, protocol).what("socket()")?;
+            let socket = sys::socket_for(to, of, protocol).what("socket()")?;
             set_patience(&socket, patience())?;
             if let Some(device) = &self.device {
                 sys::bind_to_device(&socket, device).what("SO_BINDTODEVICE")?;
@@ -193,15 +181,9 @@ fn expect_source(found: IpAddr, wanted: Option<IpAddr>) -> Outcome<()> {
 }
 
 /// The address in a C structure.
-pub fn address_in(Address(bytes): &Address) -> Outcome<IpAddr> {
-    let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
-    match family {
-        libc::AF_INET => Ok(<[u8; 4]>::try_from(&bytes[4..8]).expect("4 bytes").into()),
-        libc::AF_INET6 => Ok(<[u8; 16]>::try_from(&bytes[8..24])
-            .expect("16 bytes")
-            .into()),
-        _ => Err(format!("an address of family {family}")),
-    }
+pub fn address_in(address: &Address) -> Outcome<IpAddr> {
+    let found = address.as_ip().ok_or("an address of another family")?;
+    Ok(found.ip())
 }
 
 /// A connection: the client's end and the server's.
@@ -423,18 +405,12 @@ fn pktinfo(words: &[&str]) -> Outcome<()> {
     let info = got.control(level, name).ok_or("no control message")?;
     // The address only: the device it came by is not to bind the answer.
     let info = match to {
-        IpAddr::V4(_) => {
-            let mut info: libc::in_pktinfo = sys::value_of(info);
-            info.ipi_spec_dst = info.ipi_addr;
-            info.ipi_ifindex = 0;
-            Control::new(level, name, &info)
-        }
-        IpAddr::V6(_) => {
-            let mut info: libc::in6_pktinfo = sys::value_of(info);
-            info.ipi6_ifindex = 0;
-            Control::new(level, name, &info)
-        }
+        // struct in_pktinfo: device, source, and the address that was asked.
+        IpAddr::V4(_) => [&[0; 4], &info[8..], &info[8..]].concat(),
+        // struct in6_pktinfo: address and device.
+        IpAddr::V6(_) => [&info[..16], &[0; 4]].concat(),
     };
+    let info = Control(level, name, info);
     msg::send(&server, b"answer", Some(&got.from), &[info], 0).what("send() of the answer")?;
     receive(&client, Kind::Udp, to, b"answer").map(drop)
 }
@@ -567,10 +543,8 @@ fn probe(words: &[&str]) -> Outcome<()> {
         Err(_) => {}
     }
     let got = msg::receive(&socket, libc::MSG_ERRQUEUE).what("error queue")?;
-    let error = got.control(level, errors).ok_or("no control message")?;
-    // SO_EE_OFFENDER
-    let offender = &error[size_of::<libc::sock_extended_err>()..];
-    println!("{}", address_in(&Address(offender.to_vec()))?);
+    let report = got.report().ok_or("no control message")?;
+    println!("{}", address_in(&report.offender)?);
     Ok(())
 }
 

@@ -216,8 +216,8 @@ impl Side {
                         got.data[header + 58..header + 62].fill(0);
                     }
                     all.push(Ok(Captured(
-                        from.sll_pkttype,
-                        u16::from_be(from.sll_protocol),
+                        from.kind,
+                        from.protocol,
                         got.data.clone(),
                         got.control(libc::SOL_PACKET, libc::PACKET_AUXDATA)
                             .map(<[u8]>::to_vec),

@@ -21,12 +21,7 @@ const TCPI_OPT_SYN_DATA: u8 = 32;
 
 /// A connection whose data goes with the SYN if it may. Whether it did, on both ends.
 fn connect(listener: &TcpListener, to: SocketAddr, by_option: bool) -> [bool; 2] {
-    let domain = if to.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
-    let socket = sys::socket(domain, libc::SOCK_STREAM, 0).unwrap();
+    let socket = sys::socket_for(to.ip(), libc::SOCK_STREAM, 0).unwrap();
     let mut client = if by_option {
         sys::set(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1).unwrap();
         sys::connect(&socket, &to.into()).unwrap();
@@ -63,7 +58,7 @@ fn syns(env: &Env, capture: &OwnedFd) -> Vec<Vec<u8>> {
             continue;
         };
         // SYN without ACK, received.
-        if tcp.len() >= 20 && tcp[13] & 0x12 == 2 && got.from.as_link().sll_pkttype == 0 {
+        if tcp.len() >= 20 && tcp[13] & 0x12 == 2 && got.from.as_link().kind == 0 {
             found.push(tcp[usize::from(tcp[12] >> 4) * 4..].to_vec());
         }
     }

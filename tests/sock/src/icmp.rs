@@ -5,7 +5,7 @@
 use crate::{
     env::{Counters, Env},
     msg,
-    net::noise,
+    net::{noise, PATIENCE},
     sys::{self, Address},
 };
 use std::{net::SocketAddr, os::fd::OwnedFd};
@@ -28,15 +28,13 @@ pub fn allow_all(env: &Env) {
 }
 
 pub fn open(env: &Env, kind: i32) -> OwnedFd {
-    let (domain, protocol) = if env.ip.is_ipv4() {
-        (libc::AF_INET, libc::IPPROTO_ICMP)
+    let protocol = if env.ip.is_ipv4() {
+        libc::IPPROTO_ICMP
     } else {
-        (libc::AF_INET6, libc::IPPROTO_ICMPV6)
+        libc::IPPROTO_ICMPV6
     };
-    let socket = sys::socket(domain, kind, protocol).unwrap();
-    // struct timeval
-    let patience = [20i64.to_ne_bytes(), [0; 8]].concat();
-    sys::set_bytes(&socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience).unwrap();
+    let socket = sys::socket_for(env.ip, kind, protocol).unwrap();
+    sys::set_patience(&socket, PATIENCE).unwrap();
     socket
 }
 

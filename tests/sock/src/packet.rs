@@ -91,10 +91,10 @@ pub fn capture(env: &Env) {
         for kind in [PACKET_OUTGOING, PACKET_HOST] {
             let got = msg::receive(&packet, libc::MSG_DONTWAIT).unwrap();
             let from = got.from.as_link();
-            assert_eq!(from.sll_pkttype, kind, "out first, then in");
-            assert_eq!(from.sll_ifindex, index as i32);
-            assert_eq!(u16::from_be(from.sll_protocol), ethertype(env.ip));
-            assert_eq!(from.sll_hatype, libc::ARPHRD_LOOPBACK);
+            assert_eq!(from.kind, kind, "out first, then in");
+            assert_eq!(from.index, index);
+            assert_eq!(from.protocol, ethertype(env.ip));
+            assert_eq!(from.hatype, libc::ARPHRD_LOOPBACK);
             assert_eq!(got.data[..12], [0; 12], "hardware addresses");
             assert_eq!(got.data[12..14], ethertype(env.ip).to_be_bytes());
             let ip = if env.ip.is_ipv4() { 20 } else { 40 };

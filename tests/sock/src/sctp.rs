@@ -15,12 +15,7 @@ use std::{
 };
 
 fn open(env: &Env) -> Option<OwnedFd> {
-    let domain = if env.ip.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
-    sys::socket(domain, libc::SOCK_STREAM, libc::IPPROTO_SCTP).ok()
+    sys::socket_for(env.ip, libc::SOCK_STREAM, libc::IPPROTO_SCTP).ok()
 }
 
 pub fn echo(env: &Env) {

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     io::{Read, Write},
     net::{Ipv4Addr, UdpSocket},
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     thread,
     time::Instant,
 };
@@ -33,7 +33,7 @@ const ALL: u32 = libc::SOF_TIMESTAMPING_TX_SCHED
     | libc::SOF_TIMESTAMPING_OPT_TSONLY;
 
 /// A time of about now, by the wall clock.
-fn expect_now(time: &libc::timespec, what: &str) {
+fn expect_now(time: [i64; 2], what: &str) {
     let off = sys::clock(libc::CLOCK_REALTIME) - sys::nanoseconds(time);
     assert!(
         (-SECOND..20 * SECOND).contains(&off),
@@ -41,7 +41,7 @@ fn expect_now(time: &libc::timespec, what: &str) {
     );
 }
 
-fn enable(socket: &impl AsRawFd) {
+fn enable(socket: &impl AsFd) {
     sys::set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, ALL as i32).unwrap();
 }
 
@@ -80,18 +80,12 @@ pub fn await_stamps(env: &Env) -> impl Drop {
 /// The software timestamp of a message that was received or of a report.
 fn stamp(message: &msg::Received, what: &str) {
     let stamps = message.control(libc::SOL_SOCKET, libc::SO_TIMESTAMPING);
-    let stamps: [libc::timespec; 3] =
-        sys::value_of(stamps.unwrap_or_else(|| panic!("{what}: no timestamp")));
-    expect_now(&stamps[0], what);
+    let stamps = stamps.unwrap_or_else(|| panic!("{what}: no timestamp"));
+    expect_now(sys::value_of(stamps), what);
 }
 
 /// The kinds of reports (`SCM_TSTAMP_*`) on what was sent, until `count` came or no more comes.
-fn reports(env: &Env, socket: &impl AsRawFd, count: usize) -> BTreeSet<(u32, u32)> {
-    let (level, kind) = if env.ip.is_ipv4() {
-        (libc::IPPROTO_IP, libc::IP_RECVERR)
-    } else {
-        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
-    };
+fn reports(socket: &impl AsFd, count: usize) -> BTreeSet<(u32, u32)> {
     let (mut kinds, start) = (BTreeSet::new(), Instant::now());
     while kinds.len() < count && start.elapsed() < MOMENT {
         let report = msg::receive(socket, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT);
@@ -101,12 +95,9 @@ fn reports(env: &Env, socket: &impl AsRawFd, count: usize) -> BTreeSet<(u32, u32
             continue;
         };
         stamp(&report, "report");
-        let error = report
-            .control(level, kind)
-            .expect("a report without its kind");
-        let error: libc::sock_extended_err = sys::value_of(error);
-        assert_eq!(error.ee_origin, libc::SO_EE_ORIGIN_TIMESTAMPING);
-        kinds.insert((error.ee_info, error.ee_data));
+        let report = report.report().expect("a report without its kind");
+        assert_eq!(report.origin, libc::SO_EE_ORIGIN_TIMESTAMPING);
+        kinds.insert((report.info, report.data));
     }
     kinds
 }
@@ -120,7 +111,7 @@ pub fn udp(env: &Env) {
         sender.send(b"hello").unwrap();
         sender.send(b"hello").unwrap();
         stamp(&msg::receive(&receiver, 0).unwrap(), "received");
-        reports(env, &sender, 4)
+        reports(&sender, 4)
     };
     let got = run(env);
     // Scheduled and sent, of two datagrams.
@@ -144,7 +135,7 @@ pub fn tcp(env: &Env) {
         stamp(&received, "received");
         server.write_all(&[2; 100]).unwrap();
         client.read_exact(&mut [0; 100]).unwrap();
-        reports(env, &client, 3)
+        reports(&client, 3)
     };
     let got = run(env);
     let all = [SCM_TSTAMP_SCHED, SCM_TSTAMP_SND, SCM_TSTAMP_ACK];
@@ -170,6 +161,6 @@ pub fn launch_time(env: &Env) {
         msg::send(&sender, b"hello", Some(&to.into()), &time, 0).unwrap();
         let got = msg::receive(&receiver, 0).unwrap();
         let stamp = got.control(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS).unwrap();
-        expect_now(&sys::value_of(stamp), "received");
+        expect_now(sys::value_of(stamp), "received");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     stamp::await_stamps,
     sys,
 };
-use std::{fmt::Write, net::SocketAddr, os::fd::AsRawFd, thread, time::Instant};
+use std::{fmt::Write, net::SocketAddr, os::fd::AsFd, thread, time::Instant};
 
 use libc::{
     SOF_TIMESTAMPING_BIND_PHC as BIND_PHC, SOF_TIMESTAMPING_OPT_CMSG as OPT_CMSG,
@@ -76,13 +76,11 @@ fn describe(env: &Env, out: &mut String, what: &str, got: &Received) {
                 }
             }
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let info: libc::in_pktinfo = sys::value_of(data);
-                let own = info.ipi_ifindex == index as i32;
+                let own = data[..4] == index.to_ne_bytes();
                 write!(out, "own {own} {:02x?}", &data[4..]).unwrap();
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let info: libc::in6_pktinfo = sys::value_of(data);
-                let own = info.ipi6_ifindex == index;
+                let own = data[16..] == index.to_ne_bytes();
                 write!(out, "own {own} {:02x?}", &data[..16]).unwrap();
             }
             // The kind of report, and what it is about.
@@ -96,8 +94,8 @@ fn describe(env: &Env, out: &mut String, what: &str, got: &Received) {
 fn exchange(
     env: &Env,
     out: &mut String,
-    sender: &impl AsRawFd,
-    receiver: &impl AsRawFd,
+    sender: &impl AsFd,
+    receiver: &impl AsFd,
     head: &[u8],
     control: Option<&Control>,
 ) {
@@ -126,7 +124,7 @@ fn exchange(
 /// What comes of an option on both ends, of UDP and of TCP, and with ICMP's replies.
 fn option(env: &Env, name: i32, value: &[u8], control: Option<&Control>) -> String {
     let mut out = format!("option {name}, {value:02x?}\n");
-    fn both<T: AsRawFd>(out: &mut String, name: i32, value: &[u8], pair: [&T; 2]) {
+    fn both<T: AsFd>(out: &mut String, name: i32, value: &[u8], pair: [&T; 2]) {
         for socket in pair {
             let set = errno(sys::set_bytes(socket, libc::SOL_SOCKET, name, value));
             let now = sys::get::<u64>(socket, libc::SOL_SOCKET, name);

@@ -55,11 +55,6 @@ type Report = (u8, u8, u32, Option<&'static str>);
 fn run(env: &Env, way: &Way) -> (Vec<String>, Vec<Report>) {
     let clock = way.clock;
     let (sender, receiver, _) = udp_pair(env);
-    let (level, kind) = if env.ip.is_ipv4() {
-        (libc::IPPROTO_IP, libc::IP_RECVERR)
-    } else {
-        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
-    };
     tc(&format!("qdisc add dev {} root {}", env.dev, way.qdisc));
     // struct sock_txtime
     let option = [clock.to_ne_bytes(), way.flags.to_ne_bytes()].concat();
@@ -91,11 +86,11 @@ fn run(env: &Env, way: &Way) -> (Vec<String>, Vec<Report>) {
             assert!(would_block(report));
             break;
         };
-        let error: libc::sock_extended_err = sys::value_of(report.control(level, kind).unwrap());
+        let error = report.report().unwrap();
         // The launch time is there in two halves.
-        let time = (i128::from(error.ee_data) << 32) | i128::from(error.ee_info);
+        let time = (i128::from(error.data) << 32) | i128::from(error.info);
         let text = times.iter().find(|(at, _)| *at == time).map(|t| t.1);
-        errors.push((error.ee_origin, error.ee_code, error.ee_errno, text));
+        errors.push((error.origin, error.code, error.errno, text));
     }
     tc(&format!("qdisc del dev {} root", env.dev));
     (came, errors)

@@ -65,10 +65,10 @@ pub fn refused(env: &Env) {
     assert_eq!(errno(client.recv(&mut [0])), libc::ECONNREFUSED);
     let error = msg::receive(&client, libc::MSG_ERRQUEUE).unwrap();
     assert_eq!(error.data, b"anybody?");
-    let error: libc::sock_extended_err = sys::value_of(error.control(level, name).unwrap());
-    assert_eq!(error.ee_errno, libc::ECONNREFUSED as u32);
+    let report = error.report().unwrap();
+    assert_eq!(report.errno, libc::ECONNREFUSED as u32);
     let unreachable_port = if env.ip.is_ipv4() { (3, 3) } else { (1, 4) };
-    assert_eq!((error.ee_type, error.ee_code), unreachable_port);
+    assert_eq!((report.kind, report.code), unreachable_port);
 }
 
 pub fn segments(env: &Env) {

@@ -9,29 +9,23 @@ use crate::{
     net::{errno, noise, tcp_pair, udp_pair, would_block, PATIENCE},
     sys,
 };
-use std::{io::Read, net::TcpStream, os::fd::AsRawFd, thread, time::Instant};
+use std::{io::Read, net::TcpStream, os::fd::AsFd, thread, time::Instant};
 
 /// `linux/errqueue.h`.
 const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
 const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 
 /// Range of the sends that are complete, and whether they were copied.
-fn completion(env: &Env, socket: &impl AsRawFd) -> (u32, u32, bool) {
-    let (level, kind) = if env.ip.is_ipv4() {
-        (libc::IPPROTO_IP, libc::IP_RECVERR)
-    } else {
-        (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
-    };
+fn completion(socket: &impl AsFd) -> (u32, u32, bool) {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         match msg::receive(socket, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) {
             Ok(message) => {
-                let error = message.control(level, kind).expect("no kind of error");
-                let error: libc::sock_extended_err = sys::value_of(error);
-                assert_eq!(error.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
-                assert_eq!(error.ee_errno, 0);
-                let copied = error.ee_code & SO_EE_CODE_ZEROCOPY_COPIED != 0;
-                return (error.ee_info, error.ee_data, copied);
+                let report = message.report().expect("no kind of error");
+                assert_eq!(report.origin, SO_EE_ORIGIN_ZEROCOPY);
+                assert_eq!(report.errno, 0);
+                let copied = report.code & SO_EE_CODE_ZEROCOPY_COPIED != 0;
+                return (report.info, report.data, copied);
             }
             error => assert!(would_block(error)),
         }
@@ -40,13 +34,13 @@ fn completion(env: &Env, socket: &impl AsRawFd) -> (u32, u32, bool) {
     panic!("no notification");
 }
 
-fn zerocopy(socket: &impl AsRawFd, data: &[u8]) {
+fn zerocopy(socket: &impl AsFd, data: &[u8]) {
     sys::set(socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1).unwrap();
     let sent = msg::send(socket, data, None, &[], libc::MSG_ZEROCOPY).unwrap();
     assert_eq!(sent, data.len());
 }
 
-fn stream(env: &Env, client: &TcpStream, server: &mut TcpStream) -> Vec<(u32, u32, bool)> {
+fn stream(client: &TcpStream, server: &mut TcpStream) -> Vec<(u32, u32, bool)> {
     let data = noise(60_000, 8);
     let mut got = vec![0; data.len()];
     let mut complete = Vec::new();
@@ -54,7 +48,7 @@ fn stream(env: &Env, client: &TcpStream, server: &mut TcpStream) -> Vec<(u32, u3
         zerocopy(client, &data);
         server.read_exact(&mut got).unwrap();
         assert!(got == data, "wrong bytes");
-        complete.push(completion(env, client));
+        complete.push(completion(client));
     }
     complete
 }
@@ -62,14 +56,14 @@ fn stream(env: &Env, client: &TcpStream, server: &mut TcpStream) -> Vec<(u32, u3
 pub fn notification(env: &Env) {
     let run = |env: &Env| {
         let (client, mut server) = tcp_pair(env);
-        let tcp = stream(env, &client, &mut server);
+        let tcp = stream(&client, &mut server);
 
         let (sender, receiver, _) = udp_pair(env);
         let (data, mut got) = (noise(30_000, 9), [0; 40_000]);
         zerocopy(&sender, &data);
         let len = receiver.recv(&mut got).unwrap();
         assert!(got[..len] == data, "wrong bytes");
-        (tcp, completion(env, &sender))
+        (tcp, completion(&sender))
     };
     let got = run(env);
     // A packet that stays on the machine is copied when it is received.
@@ -87,7 +81,7 @@ pub fn odd(env: &Env) {
         drop(receiver);
         for len in [100, 30_000] {
             zerocopy(&sender, &noise(len, 10));
-            complete.push(completion(env, &sender));
+            complete.push(completion(&sender));
             assert_eq!(errno(sender.recv(&mut [0])), libc::ECONNREFUSED);
         }
         // Seen by a packet socket, and read late.
@@ -100,7 +94,7 @@ pub fn odd(env: &Env) {
         // One notification may stand for several.
         let mut last = None;
         while last != Some(2) {
-            let (from, to, copied) = completion(env, &sender);
+            let (from, to, copied) = completion(&sender);
             assert_eq!(from, last.map_or(0, |l| l + 1));
             assert!(copied);
             last = Some(to);
@@ -118,12 +112,12 @@ pub fn odd(env: &Env) {
             let len = receiver.recv(&mut got).unwrap();
             assert!(got[..len] == *segment, "wrong bytes");
         }
-        complete.push(completion(env, &sender));
+        complete.push(completion(&sender));
         // To a connection that is closed meanwhile.
         let (client, server) = tcp_pair(env);
         zerocopy(&client, &data);
         drop(server);
-        complete.push(completion(env, &client));
+        complete.push(completion(&client));
         complete
     };
     let got = run(env);

@@ -11,7 +11,7 @@ use guest::{
 use std::{
     io::{Error, Read, Result, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
 
@@ -26,24 +26,14 @@ fn localhost(random: &mut Random) -> IpAddr {
     }
 }
 
-/// Both timeouts, as `connect()` minds that for sending.
-fn impatient(socket: &impl AsRawFd) -> Result<()> {
-    // struct timeval
-    let time = [0i64, PATIENCE.as_micros() as i64];
-    let time: Vec<u8> = time.into_iter().flat_map(i64::to_ne_bytes).collect();
-    sys::set_bytes(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &time)?;
-    sys::set_bytes(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &time)
+fn impatient(socket: &impl AsFd) -> Result<()> {
+    sys::set_patience(socket, PATIENCE)
 }
 
 /// A connection of TCP or SCTP, whose sockets are used alike as far as these calls go.
 fn connection(ip: IpAddr, protocol: i32) -> Result<(TcpStream, TcpStream)> {
-    let domain = if ip.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
     let open = || -> Result<OwnedFd> {
-        let socket = sys::socket(domain, libc::SOCK_STREAM, protocol)?;
+        let socket = sys::socket_for(ip, libc::SOCK_STREAM, protocol)?;
         impatient(&socket)?;
         Ok(socket)
     };
@@ -134,12 +124,12 @@ pub fn forget(random: &mut Random) -> Result<()> {
 
 pub fn icmp(random: &mut Random) -> Result<()> {
     let ip = localhost(random);
-    let (domain, protocol, request) = match ip {
-        IpAddr::V4(_) => (libc::AF_INET, libc::IPPROTO_ICMP, 8),
-        IpAddr::V6(_) => (libc::AF_INET6, libc::IPPROTO_ICMPV6, 128),
+    let (protocol, request) = match ip {
+        IpAddr::V4(_) => (libc::IPPROTO_ICMP, 8),
+        IpAddr::V6(_) => (libc::IPPROTO_ICMPV6, 128),
     };
     // The kernel sees to identifier and checksum of such a socket.
-    let socket = sys::socket(domain, libc::SOCK_DGRAM, protocol)?;
+    let socket = sys::socket_for(ip, libc::SOCK_DGRAM, protocol)?;
     impatient(&socket)?;
     sys::connect(&socket, &Address::from(SocketAddr::new(ip, 0)))?;
     // As far as these calls go, one of UDP.
