@@ -3,7 +3,7 @@
 //! What the test programs share, each by system calls of the calling thread, without a process for
 //! each. Messages of netlink are those of the tool, `rust-lo`.
 
-pub use rust_lo::{uapi, wire};
+pub use rust_lo::{netlink, uapi, wire};
 
 pub mod ethtool;
 pub mod module;

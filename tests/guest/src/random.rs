@@ -2,24 +2,25 @@
 
 //! Numbers that follow from a seed.
 
+use rand_xoshiro::{
+    rand_core::{Rng, SeedableRng},
+    SplitMix64,
+};
 use std::ops::Range;
 
 /// Steele, Lea and Flood's SplitMix64: any seed will do, neighbours included.
 #[derive(Clone)]
-pub struct Random(u64);
+pub struct Random(SplitMix64);
 
 impl Random {
     /// Those of this seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
     /// The next one, of 64 bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// From 0 to `n` - 1.
@@ -59,8 +60,28 @@ impl Random {
         unreachable!("the weights were summed up")
     }
 
-    /// So many bytes.
+    /// So many bytes, of a number each.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         (0..len).map(|_| self.next_u64() as u8).collect()
+    }
+
+    /// So many bytes, eight of a number: for many of them.
+    pub fn noise(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Or a seed that somebody wrote down is worth nothing any more.
+    #[test]
+    fn a_seed_gives_what_it_always_gave() {
+        let mut random = Random::new(1_234_567);
+        assert_eq!(random.next_u64(), 6_457_827_717_110_365_317);
+        assert_eq!(random.next_u64(), 3_203_168_211_198_807_973);
     }
 }

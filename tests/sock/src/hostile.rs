@@ -6,13 +6,14 @@ use crate::{
     compare::{
         Bench, Expect,
         Frame::{As, Bypass, Dgram, Raw, Vnet},
-        Random, VnetHdr,
+        VnetHdr,
     },
     env::{ip_batch, Env},
     frame::{ethernet, ethertype, ip, tcp, udp, HEADER, TCP, UDP},
     icmp::internet_checksum,
     net::noise,
 };
+use guest::random::Random;
 use std::net::IpAddr;
 
 /// The length of the IP header that [`ip`] makes.
@@ -382,7 +383,7 @@ pub fn headers(env: &Env) {
             bench.add(what, Raw(ethernet(protocol, packet)), Expect::Same);
         }
         // Any byte of the headers, or some of them.
-        let mut random = Random(5);
+        let mut random = Random::new(5);
         for i in 0..200 {
             let mut frame = ethernet(protocol, &whole[random.below(4)]);
             for _ in 0..=random.below(4) {
@@ -461,7 +462,7 @@ pub fn offload(env: &Env) {
         let expect = Expect::Delivered(datagrams);
         bench.add("honest", Vnet(honest.clone()), expect);
 
-        let mut random = Random(6);
+        let mut random = Random::new(6);
         for i in 0..400 {
             let kind = random.pick(&[UDP, TCP]);
             let len = random.pick(&[0, 1, 10, 100, 1500, 1500, 5000, 5000, 20_000, 60_000]);

@@ -3,6 +3,7 @@
 //! Sockets of the standard library, as most tests want them.
 
 use crate::env::Env;
+use guest::random::Random;
 use std::{
     io::{ErrorKind, Result},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
@@ -76,17 +77,7 @@ pub fn errno<T>(result: Result<T>) -> i32 {
 
 /// Bytes without a pattern that a shifted copy would match.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        // Knuth's MMIX generator; the low bits are the poor ones.
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        bytes.extend((state ^ (state >> 32)).to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
+    Random::new(seed).noise(len)
 }
 
 /// FNV-1a, of words.

@@ -2,23 +2,17 @@
 
 //! As much of wg(8) as `tests/address` needs, by generic netlink: `include/uapi/linux/wireguard.h`.
 
-use crate::{
-    address::{address_in, inside, namespace_and_device, Outcome, What},
-    msg,
-    sys::{self, value_of, Address},
+use crate::address::{address_in, inside, namespace_and_device, Outcome};
+use guest::{
+    netlink::{reason, Netlink},
+    sys::{value_of, Address},
+    uapi::{NLA_F_NESTED, NLM_F_DUMP},
+    wire::{attr, Attrs, Request},
 };
-use std::{
-    io::Error,
-    net::{IpAddr, SocketAddr},
-    os::fd::OwnedFd,
-};
+use std::net::{IpAddr, SocketAddr};
 
 /// Where the side listens that is asked first.
 const PORT: u16 = 51820;
-
-/// Of a request.
-const ACK: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
-const DUMP: u16 = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
 
 /// `genl_family` of WireGuard.
 const GET_DEVICE: u8 = 0;
@@ -38,78 +32,40 @@ const ALLOWED_FAMILY: u16 = 1;
 const ALLOWED_ADDRESS: u16 = 2;
 const ALLOWED_MASK: u16 = 3;
 
-const HEADERS: usize = 16 + 4;
-
-/// An attribute with its padding.
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut out = (4 + value.len() as u16).to_ne_bytes().to_vec();
-    out.extend(kind.to_ne_bytes());
-    out.extend(value);
-    out.resize(out.len().next_multiple_of(4), 0);
-    out
-}
-
 fn nested(kind: u16, value: &[u8]) -> Vec<u8> {
-    attribute(kind | libc::NLA_F_NESTED as u16, value)
+    attr(kind | NLA_F_NESTED, value)
 }
 
 /// The value of the first attribute of that kind.
-fn find(mut bytes: &[u8], kind: u16) -> Outcome<&[u8]> {
-    while bytes.len() >= 4 {
-        let (len, found) = (
-            value_of::<u16>(bytes) as usize,
-            value_of::<u16>(&bytes[2..]),
-        );
-        if i32::from(found) & libc::NLA_TYPE_MASK == i32::from(kind) {
-            return Ok(&bytes[4..len]);
-        }
-        bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
-    }
-    Err(format!("no attribute {kind}"))
+fn find(bytes: &[u8], kind: u16) -> Outcome<&[u8]> {
+    let found = Attrs::read(bytes).get(kind);
+    found.ok_or_else(|| format!("no attribute {kind}"))
 }
 
-/// A generic netlink socket in that namespace.
-struct Netlink(OwnedFd);
+/// What comes back first, without the headers; nothing if that is an acknowledgement.
+fn ask(
+    netlink: &mut Netlink,
+    family: u16,
+    flags: u16,
+    command: u8,
+    attributes: &[u8],
+) -> Outcome<Vec<u8>> {
+    // Behind struct genlmsghdr.
+    let request = Request::new(family, flags, &[&[command, 1, 0, 0], attributes].concat());
+    let replies = netlink.ask(request).map_err(|e| e.to_string())?;
+    let replies = replies.map_err(|code| format!("netlink: {}", reason(code)))?;
+    Ok(replies
+        .first()
+        .map_or(Vec::new(), |r| r.payload[4..].to_vec()))
+}
 
-impl Netlink {
-    fn open(namespace: &str) -> Outcome<Self> {
-        inside(namespace, || {
-            let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC);
-            Ok(Self(socket.what("netlink")?))
-        })
-    }
-
-    /// What comes back, without the headers; nothing if that is an acknowledgement.
-    fn ask(&self, family: u16, flags: u16, command: u8, attributes: &[u8]) -> Outcome<Vec<u8>> {
-        let len = (HEADERS + attributes.len()) as u32;
-        let mut request = len.to_ne_bytes().to_vec();
-        request.extend(family.to_ne_bytes());
-        request.extend(flags.to_ne_bytes());
-        // Sequence number and port.
-        request.extend([0; 8]);
-        // struct genlmsghdr
-        request.extend([command, 1, 0, 0]);
-        request.extend(attributes);
-        msg::send(&self.0, &request, None, &[], 0).what("netlink")?;
-        let answer = msg::receive(&self.0, 0).what("netlink")?.data;
-        if i32::from(value_of::<u16>(&answer[4..])) == libc::NLMSG_ERROR {
-            let error = value_of::<i32>(&answer[16..]);
-            return match error {
-                0 => Ok(Vec::new()),
-                _ => Err(format!("netlink: {}", Error::from_raw_os_error(-error))),
-            };
-        }
-        let len = value_of::<u32>(&answer) as usize;
-        Ok(answer[HEADERS..len].to_vec())
-    }
-
-    /// The number of WireGuard's family (`CTRL_CMD_GETFAMILY`).
-    fn wireguard(&self) -> Outcome<u16> {
-        let name = attribute(libc::CTRL_ATTR_FAMILY_NAME as u16, b"wireguard\0");
-        let (controller, get) = (libc::GENL_ID_CTRL as u16, libc::CTRL_CMD_GETFAMILY as u8);
-        let answer = self.ask(controller, libc::NLM_F_REQUEST as u16, get, &name)?;
-        Ok(value_of(find(&answer, libc::CTRL_ATTR_FAMILY_ID as u16)?))
-    }
+/// The number of WireGuard's family (`CTRL_CMD_GETFAMILY`).
+fn family(netlink: &mut Netlink) -> Outcome<u16> {
+    let name = attr(libc::CTRL_ATTR_FAMILY_NAME as u16, b"wireguard\0");
+    let (controller, get) = (libc::GENL_ID_CTRL as u16, libc::CTRL_CMD_GETFAMILY as u8);
+    let answer = ask(netlink, controller, 0, get, &name)?;
+    let id = find(&answer, libc::CTRL_ATTR_FAMILY_ID as u16)?;
+    Ok(value_of(id))
 }
 
 /// One side.
@@ -122,43 +78,45 @@ struct Side {
 impl Side {
     fn new(text: &str) -> Outcome<Self> {
         let (namespace, device) = namespace_and_device(text)?;
-        let netlink = Netlink::open(namespace)?;
+        let mut netlink = inside(namespace, || {
+            let protocol = libc::NETLINK_GENERIC as isize;
+            Netlink::open(protocol).map_err(|e| e.to_string())
+        })?;
         Ok(Self {
-            family: netlink.wireguard()?,
+            family: family(&mut netlink)?,
             netlink,
-            name: attribute(NAME, format!("{device}\0").as_bytes()),
+            name: attr(NAME, format!("{device}\0").as_bytes()),
         })
     }
 
-    fn set(&self, attributes: &[u8]) -> Outcome<()> {
+    fn set(&mut self, attributes: &[u8]) -> Outcome<()> {
         let attributes = [&self.name, attributes].concat();
-        self.netlink
-            .ask(self.family, ACK, SET_DEVICE, &attributes)
-            .map(drop)
+        ask(&mut self.netlink, self.family, 0, SET_DEVICE, &attributes).map(drop)
     }
 
-    fn get(&self) -> Outcome<Vec<u8>> {
-        self.netlink.ask(self.family, DUMP, GET_DEVICE, &self.name)
+    fn get(&mut self) -> Outcome<Vec<u8>> {
+        let (netlink, family) = (&mut self.netlink, self.family);
+        ask(netlink, family, NLM_F_DUMP, GET_DEVICE, &self.name)
     }
 
     /// Gives it a key, and says the public one.
-    fn key(&self, private: u8, port: u16) -> Outcome<Vec<u8>> {
-        let key = attribute(PRIVATE_KEY, &[private; 32]);
-        let port = attribute(LISTEN_PORT, &port.to_ne_bytes());
+    fn key(&mut self, private: u8, port: u16) -> Outcome<Vec<u8>> {
+        let key = attr(PRIVATE_KEY, &[private; 32]);
+        let port = attr(LISTEN_PORT, &port.to_ne_bytes());
         self.set(&[key, port].concat())?;
         find(&self.get()?, PUBLIC_KEY).map(<[u8]>::to_vec)
     }
 
     /// A peer, whose address in the tunnel may be any of IPv4.
-    fn peer(&self, key: &[u8], endpoint: Option<SocketAddr>) -> Outcome<()> {
+    fn peer(&mut self, key: &[u8], endpoint: Option<SocketAddr>) -> Outcome<()> {
         let allowed = [
-            attribute(ALLOWED_FAMILY, &(libc::AF_INET as u16).to_ne_bytes()),
-            attribute(ALLOWED_ADDRESS, &[0; 4]),
-            attribute(ALLOWED_MASK, &[0]),
+            attr(ALLOWED_FAMILY, &(libc::AF_INET as u16).to_ne_bytes()),
+            attr(ALLOWED_ADDRESS, &[0; 4]),
+            attr(ALLOWED_MASK, &[0]),
         ];
-        let mut peer = attribute(PEER_KEY, key);
+        let mut peer = attr(PEER_KEY, key);
         if let Some(endpoint) = endpoint {
-            peer.extend(attribute(PEER_ENDPOINT, &Address::from(endpoint).0));
+            peer.extend(attr(PEER_ENDPOINT, &Address::from(endpoint).0));
         }
         peer.extend(nested(PEER_ALLOWED, &nested(0, &allowed.concat())));
         self.set(&nested(PEERS, &nested(0, &peer)))
@@ -168,7 +126,7 @@ impl Side {
 /// `wireguard SERVER,DEVICE CLIENT,DEVICE ADDRESS`: gives both devices keys, and the client the
 /// server's address.
 pub fn connect(words: &[&str]) -> Outcome<()> {
-    let (server, client) = (Side::new(words[0])?, Side::new(words[1])?);
+    let (mut server, mut client) = (Side::new(words[0])?, Side::new(words[1])?);
     let to: IpAddr = words[2].parse().map_err(|_| "no address")?;
     let (server_key, client_key) = (server.key(1, PORT)?, client.key(2, 0)?);
     server.peer(&client_key, None)?;
