@@ -13,12 +13,14 @@
 //!
 //! `fuzz [--count N] [--seed S] [--jobs N] [--only NUMBER] [-v]`: run as root with the module loaded.
 
+use clap::{value_parser, Parser};
+use guest::random::any_seed;
 use std::{
-    env::{args, current_exe, temp_dir},
+    env::{current_exe, temp_dir},
     fs::{self, File},
-    process::{exit, id, Child, Command, ExitCode, Stdio},
+    process::{id, Child, Command, ExitCode, Stdio},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 mod grammar;
@@ -40,63 +42,30 @@ fn growth_allowed(count: u64) -> i64 {
     3 * 1024 + count as i64 / 10
 }
 
+/// Fuzzes rtnetlink with messages for the kind rust_lo, or another one that is tested
+#[derive(Parser)]
 struct Options {
+    /// What is tested
+    #[arg(long = "kind", default_value = "rust_lo")]
     tested: Tested,
+    /// How many messages
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
     count: u64,
+    /// All depends on it
+    #[arg(long, value_name = "S", default_value_t = any_seed())]
     seed: u64,
-    jobs: usize,
+    /// How many rounds at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u64).range(1..=64))]
+    jobs: u64,
+    /// Only the round of this message, up to it
+    #[arg(long, value_name = "NUMBER")]
     only: Option<u64>,
+    /// Print all messages and answers
+    #[arg(short)]
     verbose: bool,
-    /// For a process of ours: round, messages, and where to note them.
-    round: Option<(u64, u64, String)>,
-}
-
-fn usage(problem: &str) -> ! {
-    eprintln!("fuzz: {problem}");
-    eprintln!("usage: fuzz [--kind KIND] [--count N] [--seed S] [--jobs N] [--only NUMBER] [-v]");
-    exit(2)
-}
-
-fn options() -> Options {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let mut options = Options {
-        tested: Tested::RustLo,
-        count: 100_000,
-        seed: now.map_or(1, |t| t.as_nanos() as u64 % 1_000_000_000),
-        jobs: 4,
-        only: None,
-        verbose: false,
-        round: None,
-    };
-    let mut args = args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut text = || {
-            args.next()
-                .unwrap_or_else(|| usage(&format!("{arg} needs a value")))
-        };
-        let mut number = || {
-            let text = text();
-            text.parse()
-                .unwrap_or_else(|_| usage(&format!("'{text}' is not a number")))
-        };
-        match arg.as_str() {
-            "--kind" => {
-                let text = text();
-                options.tested = *Tested::ALL
-                    .iter()
-                    .find(|tested| tested.name() == text)
-                    .unwrap_or_else(|| usage(&format!("'{text}' is no kind that is tested")));
-            }
-            "--count" => options.count = number(),
-            "--seed" => options.seed = number(),
-            "--jobs" => options.jobs = number().clamp(1, 64) as usize,
-            "--only" => options.only = Some(number()),
-            "-v" => options.verbose = true,
-            "--round" => options.round = Some((number(), number(), text())),
-            _ => usage(&format!("unknown argument '{arg}'")),
-        }
-    }
-    options
+    /// For a process of ours: round, messages, and where to note them
+    #[arg(long, hide = true, num_args = 3)]
+    round: Option<Vec<String>>,
 }
 
 /// A round in this process, which it leaves as another user or elsewhere.
@@ -321,7 +290,7 @@ fn run_rounds(
             .iter()
             .rposition(|&(number, _)| !initial || Mode::of(number) != Mode::Initial);
         match next {
-            Some(next) if running.len() < options.jobs => {
+            Some(next) if (running.len() as u64) < options.jobs => {
                 let (number, length) = todo.remove(next);
                 let round = Running::start(options, number, length);
                 running.push(round.map_err(|e| format!("cannot start a round: {e}"))?);
@@ -417,9 +386,10 @@ fn run(options: &Options) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let options = options();
-    if let Some((number, length, note)) = &options.round {
-        return run_round(&options, *number, *length, note);
+    let options = Options::parse();
+    if let Some([number, length, note]) = options.round.as_deref() {
+        let [number, length] = [number, length].map(|n| n.parse().expect("a number"));
+        return run_round(&options, number, length, note);
     }
     println!(
         "# fuzz --kind {} --seed {} --count {}",

@@ -3,6 +3,7 @@
 //! Two namespaces in which messages for one kind are tried.
 
 use crate::message::{attributes, u32_at, walk, Index, Net, Side};
+use clap::ValueEnum;
 use guest::{
     netns::NetNs,
     sys,
@@ -55,7 +56,8 @@ pub struct Link {
 }
 
 /// The kind that is tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub enum Tested {
     /// A loopback: not in all like the peer.
     RustLo,

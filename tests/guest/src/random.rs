@@ -6,7 +6,16 @@ use rand_xoshiro::{
     rand_core::{Rng, SeedableRng},
     SplitMix64,
 };
-use std::ops::Range;
+use std::{
+    ops::Range,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// A seed where none is asked for: another one each time.
+pub fn any_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(1, |t| t.subsec_nanos().into())
+}
 
 /// Steele, Lea and Flood's SplitMix64: any seed will do, neighbours included.
 #[derive(Clone)]

@@ -10,9 +10,10 @@
 //!
 //! `sock --address WHAT ARGUMENT...` is no test but a tool for one, `tests/address.sh`.
 
+use clap::Parser;
 use nix::unistd::alarm;
 use std::{
-    env::{args, var_os},
+    env::var_os,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::unix::process::ExitStatusExt,
     process::{exit, Command, ExitCode},
@@ -44,6 +45,22 @@ mod zerocopy;
 use guest::{msg, sys};
 
 use env::{Env, Mode, ALL, BESIDE_LO, OURS};
+
+/// Tests what sockets see of a rust_lo device, and prints KTAP
+#[derive(Parser)]
+struct Options {
+    /// Also what tests print that succeed
+    #[arg(short)]
+    verbose: bool,
+    /// Only the tests with one of the words in their names
+    words: Vec<String>,
+    /// For a process of ours: the test of that name
+    #[arg(long, hide = true)]
+    run: Option<String>,
+    /// No test but a tool for one, tests/address.sh
+    #[arg(long, hide = true, num_args = 0.., allow_hyphen_values = true)]
+    address: Option<Vec<String>>,
+}
 
 /// A test that hangs is killed after so many seconds: more on debug kernels, of which
 /// `KSFT_MACHINE_SLOW` tells, as in the kernel's selftests.
@@ -196,14 +213,14 @@ fn skip(why: &str) -> ! {
 }
 
 fn main() -> ExitCode {
-    let mut words: Vec<String> = args().skip(1).collect();
-    if words.first().is_some_and(|w| w == "--run") {
-        let run = Run::all().into_iter().find(|r| r.name() == words[1]);
+    let options = Options::parse();
+    if let Some(name) = options.run {
+        let run = Run::all().into_iter().find(|r| r.name() == name);
         run.expect("no test of that name").run();
         return ExitCode::SUCCESS;
     }
-    if words.first().is_some_and(|w| w == "--address") {
-        return match address::run(&words[1..]) {
+    if let Some(words) = options.address {
+        return match address::run(&words) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");
@@ -211,11 +228,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    let verbose = words.first().is_some_and(|w| w == "-v");
-    if verbose {
-        words.remove(0);
-    }
-
+    let Options { verbose, words, .. } = options;
     let mut runs = Run::all();
     runs.retain(|r| words.is_empty() || words.iter().any(|w| r.name().contains(w)));
     println!("KTAP version 1\n1..{}", runs.len());

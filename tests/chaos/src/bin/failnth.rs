@@ -12,14 +12,16 @@
 //!
 //! The system calls are made by this program itself, as the setting is one of the thread.
 
+use clap::Parser;
 use guest::{module, netns::NetNs, rtnl::Rtnl};
 use nix::sys::mman::{mlockall, MlockAllFlags};
 use std::{
-    env,
     fs::{self, File},
     io::{Error, Result},
     net::UdpSocket,
+    num::NonZeroU32,
     os::unix::fs::FileExt,
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -28,6 +30,30 @@ use std::{
 const NAME: &str = "fault0";
 /// An operation that makes so many allocations does not exist.
 const LIMIT: u32 = 20_000;
+
+/// Makes every allocation of an operation fail, one at a time
+#[derive(Parser)]
+struct Options {
+    /// Of the allocations that come after the first N only each N-th
+    #[arg(long, value_name = "N", default_value = "1")]
+    every: NonZeroU32,
+    /// load, newlink, open, move or dellink
+    #[arg(value_parser = operation)]
+    operation: &'static Operation,
+    /// Of the device
+    kind: String,
+    /// The file to load
+    module: Option<PathBuf>,
+    /// What it is loaded with
+    #[arg(default_value = "")]
+    parameters: String,
+}
+
+/// The operation of that name.
+fn operation(name: &str) -> std::result::Result<&'static Operation, &'static str> {
+    let found = OPERATIONS.iter().find(|o| o.name == name);
+    found.ok_or("no operation")
+}
 
 /// Where the kernel is told which allocation fails.
 struct Fault(File);
@@ -135,29 +161,23 @@ fn module_devices(stage: &Stage) -> Vec<bool> {
 }
 
 impl Stage {
-    fn new(mut args: impl Iterator<Item = String>) -> Option<Result<Self>> {
-        let kind = args.next()?;
-        let (path, parameters) = (args.next(), args.next().unwrap_or_default());
-        let make = || {
-            let image = path.map_or(Ok(Vec::new()), fs::read)?;
-            let place = || -> Result<(NetNs, Rtnl)> {
-                let ns = NetNs::new()?;
-                ns.enter()?;
-                Ok((ns, Rtnl::new()?))
-            };
-            let there = place()?;
-            // The thread stays here.
-            let here = place()?;
-            Ok(Self {
-                kind,
-                image,
-                parameters,
-                here,
-                there,
-                index: 0,
-            })
+    fn new(options: Options) -> Result<Self> {
+        let place = || -> Result<(NetNs, Rtnl)> {
+            let ns = NetNs::new()?;
+            ns.enter()?;
+            Ok((ns, Rtnl::new()?))
         };
-        Some(make())
+        let image = options.module.map_or(Ok(Vec::new()), fs::read)?;
+        let there = place()?;
+        Ok(Self {
+            kind: options.kind,
+            image,
+            parameters: options.parameters,
+            // The thread stays here.
+            here: place()?,
+            there,
+            index: 0,
+        })
     }
 
     fn add(&mut self) -> Result<()> {
@@ -281,26 +301,14 @@ fn every_allocation(operation: &Operation, stage: &mut Stage, every: u32) -> Res
 }
 
 fn main() -> ExitCode {
-    let mut args = env::args().skip(1).peekable();
-    let mut every = Some(1);
-    if args.next_if(|a| a == "--every").is_some() {
-        every = args.next().and_then(|n| n.parse().ok()).filter(|&n| n > 0);
-    }
-    let name = args.next().unwrap_or_default();
-    let operation = OPERATIONS.iter().find(|o| o.name == name);
-    let (Some(operation), Some(every), Some(stage)) = (operation, every, Stage::new(args)) else {
-        let names: Vec<_> = OPERATIONS.iter().map(|o| o.name).collect();
-        eprintln!(
-            "usage: failnth [--every N] {} KIND [MODULE PARAMETERS]",
-            names.join("|")
-        );
-        return ExitCode::from(2);
-    };
-    match stage.and_then(|mut stage| every_allocation(operation, &mut stage, every)) {
+    let options = Options::parse();
+    let (operation, every) = (options.operation, options.every.get());
+    let run = |mut stage| every_allocation(operation, &mut stage, every);
+    match Stage::new(options).and_then(run) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
-            println!("# {name}: {e}");
+            println!("# {}: {e}", operation.name);
             ExitCode::FAILURE
         }
     }

@@ -8,20 +8,27 @@
 //! of operation has succeeded once. Fails if one never does, if one hangs, or if something is left
 //! at the end.
 
-use guest::{module, random::Random, rtnl::Rtnl};
+use clap::Parser;
+use guest::{
+    module,
+    random::{any_seed, Random},
+    rtnl::Rtnl,
+};
 use nix::unistd::gettid;
 use std::{
     collections::BTreeSet,
-    env, fs,
+    fs,
     io::{Error, Result},
+    num::NonZeroUsize,
     panic,
+    path::PathBuf,
     process::{exit, ExitCode},
     sync::{
         atomic::{AtomicUsize, Ordering::Relaxed},
         Mutex,
     },
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 mod operations;
@@ -38,33 +45,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(10);
 
+/// Many workers do everything to rust_lo devices that can be done, at once and in many namespaces
+#[derive(Parser)]
 struct Options {
+    /// How long, at least
+    #[arg(long, value_name = "N", default_value_t = 600)]
     seconds: u64,
+    /// What the workers do follows from it
+    #[arg(long, value_name = "S", default_value_t = any_seed())]
     seed: u64,
-    workers: usize,
-    module: String,
-}
-
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>) -> Option<Self> {
-        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let mut options = Self {
-            seconds: 600,
-            seed: u64::from(clock.ok()?.subsec_nanos()),
-            workers: 12,
-            module: String::new(),
-        };
-        while let Some(arg) = args.next() {
-            match &arg[..] {
-                "--seconds" => options.seconds = args.next()?.parse().ok()?,
-                "--seed" => options.seed = args.next()?.parse().ok()?,
-                "--workers" => options.workers = args.next()?.parse().ok()?,
-                _ if arg.starts_with('-') => return None,
-                _ => options.module = arg,
-            }
-        }
-        (!options.module.is_empty() && options.workers > 0).then_some(options)
-    }
+    /// How many there are
+    #[arg(long, value_name = "N", default_value = "12")]
+    workers: NonZeroUsize,
+    /// The file that the module was loaded from
+    module: PathBuf,
 }
 
 /// How often a kind of operation was tried and succeeded.
@@ -238,7 +232,7 @@ fn chaos(options: &Options) -> Result<bool> {
     thread::scope(|scope| {
         let run = &run;
         let mut seeds = Random::new(options.seed);
-        for _ in 0..options.workers {
+        for _ in 0..options.workers.get() {
             let random = Random::new(seeds.next_u64());
             scope.spawn(move || run.work(random, |r| choose(OPERATIONS, r)));
         }
@@ -283,10 +277,7 @@ fn chaos(options: &Options) -> Result<bool> {
 }
 
 fn main() -> ExitCode {
-    let Some(options) = Options::parse(env::args().skip(1)) else {
-        eprintln!("usage: chaos [--seconds N] [--seed S] [--workers N] MODULE");
-        return ExitCode::from(2);
-    };
+    let options = Options::parse();
     // A worker that dies ends the program: the others would wait for it.
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
