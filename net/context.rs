@@ -113,16 +113,17 @@ impl RcuRead {
 /// pktgen (`net/core/pktgen.c`) with bottom halves disabled, which is an RCU reader as well
 /// (`kernel/softirq.c`).
 ///
-/// `ndo_xdp_xmit` is called like that, too: by `bq_xmit_all()` (`kernel/bpf/devmap.c`) at the end of a
-/// poll of NAPI or, where frames are made up (`bpf_test_run_xdp_live()`, cpumap), with bottom halves
-/// disabled; never by netpoll.
+/// `ndo_xdp_xmit` is called like that, too: by `bq_xmit_all()` (`kernel/bpf/devmap.c`) at the end
+/// of a poll of NAPI or, where frames are made up (`bpf_test_run_xdp_live()`, cpumap), with bottom
+/// halves disabled; never by netpoll.
 ///
-/// netpoll (netconsole, `net/core/netpoll.c`) calls `ndo_start_xmit` with hard interrupts off, which is an RCU
-/// reader, too; in a hard interrupt or not, and perhaps in the middle of another transmission. Its
-/// packets are of no socket, have no route and are linear: what must not be done there is not done
-/// with them (destructors, ICMP errors). A driver that takes locks in `start_xmit`, and would wait
-/// for itself, keeps it away by [`PrivFlag::DisableNetpoll`](super::flags::PrivFlag); with
-/// PREEMPT_RT it is kept away from all (`Adapter::setup`), as spinlocks sleep there.
+/// netpoll (netconsole, `net/core/netpoll.c`) calls `ndo_start_xmit` with hard interrupts off,
+/// which is an RCU reader, too; in a hard interrupt or not, and perhaps in the middle of another
+/// transmission. Its packets are of no socket, have no route and are linear: what must not be done
+/// there is not done with them (destructors, ICMP errors). A driver that takes locks in
+/// `start_xmit`, and would wait for itself, keeps it away by
+/// [`PrivFlag::DisableNetpoll`](super::flags::PrivFlag); with PREEMPT_RT it is kept away from all
+/// (`Adapter::setup`), as spinlocks sleep there.
 pub struct XmitContext {
     bh: BhDisabled,
     rcu: RcuRead,

@@ -3,8 +3,8 @@
 //! Kinds of link layers.
 //!
 //! A driver names the one of its devices in
-//! [`Operations::LinkType`](super::device::Operations::LinkType), and with it the headers that their
-//! packets have: what looks at those asks for the kind that has them.
+//! [`Operations::LinkType`](super::device::Operations::LinkType), and with it the headers that
+//! their packets have: what looks at those asks for the kind that has them.
 
 use super::bindings;
 

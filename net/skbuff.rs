@@ -310,8 +310,8 @@ impl<'dev> SkBuff<'dev> {
     ///
     /// Takes the header off, and sets device, protocol and packet type. The packet holds a
     /// reference to its route from now on; one that is not for its protocol is taken off. A packet
-    /// without a whole header comes back as it was, with the reason: `eth_type_trans()` itself would
-    /// read past its end or run into the `BUG_ON()` of `__skb_pull()`.
+    /// without a whole header comes back as it was, with the reason: `eth_type_trans()` itself
+    /// would read past its end or run into the `BUG_ON()` of `__skb_pull()`.
     ///
     /// C counterpart: `skb_dst_force()`, `include/net/dst.h`; `eth_type_trans()`,
     /// `net/ethernet/eth.c`.

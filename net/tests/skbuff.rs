@@ -236,7 +236,8 @@ mod tests {
         Ok(())
     }
 
-    /// With interrupts off it is freed later: destructors and what frees the data may not run there.
+    /// With interrupts off it is freed later: destructors and what frees the data may not run
+    /// there.
     #[test]
     fn dropped_with_interrupts_off() -> Result {
         for consume in [false, true] {
