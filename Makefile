@@ -37,7 +37,7 @@ OBJ = $(SRC)/build/$(RELEASE)
 KBUILD = $(Q)mkdir -p "$(OBJ)" && $(MAKE) $(JOBS) -C "$(KDIR)" M="$(SRC)" MO="$(OBJ)"
 
 RUST_FILES = $(wildcard rust_lo.rs steering.rs net/*.rs net/tests/*.rs samples/*.rs)
-SHELL_FILES = $(shell find qemu tests .ci tools debian dkms samples -name target -prune -o -type f -print 2> /dev/null | \
+SHELL_FILES = $(shell find qemu tests .ci tools debian dkms samples upstream -name target -prune -o -type f -print 2> /dev/null | \
 	xargs -r awk 'FNR == 1 && (/^\#!.*(bash|busybox sh|\/sh)/ || FILENAME ~ /\.sh$$/) { print FILENAME } { nextfile }')
 
 MAKEFLAGS += --no-print-directory
@@ -45,7 +45,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit compile-fail compile-fail-module tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services suites addresses bench bench-full bench-compare xmit mutants matrix in-tree update distclean help check-kdir
+	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services suites addresses bench bench-full bench-compare xmit mutants matrix in-tree series update distclean help check-kdir
 
 ifdef STOCK
 
@@ -151,6 +151,7 @@ fmt-check:
 unit:
 	@qemu/root run -- cargo test --quiet --workspace
 	@tests/mutants/run --check
+	@upstream/port --check
 	@tests/readme/check
 	@tests/release/test
 	@tests/check-kdir
@@ -288,6 +289,16 @@ in-tree: TESTS =
 in-tree: debug-kernel tools
 	@qemu/in-tree $(TESTS:%=%.sh)
 
+# Patches for a kernel tree, of the same sources: TREE, or the source of the stock
+# kernel. SENDER is whom they are from.
+SENDER = $(shell git var GIT_AUTHOR_IDENT 2> /dev/null | sed 's/>.*/>/')
+series: TREE =
+series:
+	@qemu/kernel ensure
+	@tree="$(TREE)"; tree="$${tree:-$$(qemu/kernel source)}"; \
+		[ -d "$$tree" ] || { echo "TREE=$$tree: there is no such directory" >&2; exit 1; }; \
+		qemu/root run --bind "$$tree" -- env SENDER="$(SENDER)" upstream/series "$$tree"
+
 # On all of Debian's kernels.
 matrix:
 	@qemu/matrix
@@ -327,6 +338,7 @@ help:
 #?   mutants           plant each bug of tests/mutants/list and see the tests catch it (MUTANTS="NAME...")
 #?   bench-compare     BASE=COMMIT: the module of that commit and the one of now, in instructions
 #?   in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests
+#?   series            patches for a kernel tree, made of the same sources, in build/series (TREE=DIR: for that one)
 #?   rust-analyzer     rust-project.json for editors
 #?   update            look for a newer stock kernel now (else once a day)
 #? For a release: these write pages of docs/.

@@ -1,0 +1,236 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Loopback devices beside lo (rust_lo): which of them carries a local packet,
+# and what is left of a namespace that had one.
+#
+# What is not here is in lib.sh, which also calls the tests.
+# shellcheck disable=SC2034,SC2154,SC2317
+
+ALL_TESTS="
+	carried_ipv4
+	carried_ipv6
+	mtu
+	bind_ipv6
+	down
+	lo_down
+	lo_never_up
+	reject_routes
+	namespace_goes_deleted
+	namespace_goes_moved
+	namespace_goes
+"
+
+# shellcheck source=/dev/null
+source "$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")/lib.sh"
+
+trap cleanup_all_ns EXIT
+
+in_ns()
+{
+	ip netns exec "$NS" "$@"
+}
+
+received()
+{
+	ip -n "$NS" -s -j link show dev "$1" | jq '.[].stats64.rx.packets'
+}
+
+new_lo1()
+{
+	ip -n "$NS" link add lo1 type rust_lo
+	ip -n "$NS" addr add 10.0.0.1/32 dev lo1
+	ip -n "$NS" addr add fd00::1/128 dev lo1 nodad
+	ip -n "$NS" link set lo1 up
+}
+
+# carries DEVICE OTHER ADDRESS: an echo, there and back, is two packets on the
+# one and none on the other.
+carries()
+{
+	local dev=$1 other=$2 address=$3
+	local before before_other
+
+	before=$(received "$dev")
+	before_other=$(received "$other")
+	in_ns ping -q -c 3 -i 0.1 -W 5 "$address" > /dev/null
+	check_err $? "no answer from $address"
+	[ "$(received "$dev")" = $((before + 6)) ]
+	check_err $? "$dev has received $(($(received "$dev") - before)) packets to $address, not 6"
+	[ "$(received "$other")" = "$before_other" ]
+	check_err $? "$other has received packets to $address"
+}
+
+# fits SIZE MTU ADDRESS: one that is as long, and not one that is longer.
+fits()
+{
+	in_ns ping -q -c 1 -W 5 -M "do" -s "$1" "$3" > /dev/null
+	check_err $? "no answer from $3 to $2 bytes"
+	! in_ns ping -q -c 1 -W 1 -M "do" -s $(($1 + 1)) "$3" > /dev/null 2>&1
+	check_err $? "an answer from $3 to more than $2 bytes"
+}
+
+carried_ipv4()
+{
+	RET=0
+	carries lo1 lo 10.0.0.1
+	carries lo lo1 127.0.0.1
+	in_ns ip route get 10.0.0.1 | grep -q 'dev lo1 '
+	check_err $? "the route is not that of lo1"
+	log_test "carried: IPv4"
+}
+
+carried_ipv6()
+{
+	RET=0
+	carries lo1 lo fd00::1
+	carries lo lo1 ::1
+	log_test "carried: IPv6"
+}
+
+mtu()
+{
+	RET=0
+	ip -n "$NS" link set lo1 mtu 1500
+	fits 1472 1500 10.0.0.1
+	fits 1452 1500 fd00::1
+	ip -n "$NS" link set lo1 mtu 65536
+	log_test "carried: with the MTU of the device"
+}
+
+# An unbound socket can be bound to an address that only lo1 has.
+bind_ipv6()
+{
+	RET=0
+	in_ns ping -q -c 1 -W 5 -I fd00::1 fd00::1 > /dev/null
+	check_err $? "no answer to a socket that is bound to fd00::1"
+	log_test "carried: from an address of IPv6 that is bound to"
+}
+
+down()
+{
+	RET=0
+	ip -n "$NS" link set lo1 down
+	carries lo lo1 10.0.0.1
+	ip -n "$NS" link set lo1 up
+	carries lo1 lo 10.0.0.1
+	log_test "carried: by lo while the device is down"
+}
+
+lo_down()
+{
+	RET=0
+	ip -n "$NS" link set lo down
+	carries lo1 lo 10.0.0.1
+	ip -n "$NS" link set lo up
+	carries lo1 lo 10.0.0.1
+	carries lo lo1 127.0.0.1
+	log_test "carried: while lo is down"
+}
+
+# Then it has no address, and no route that is older.
+lo_never_up()
+{
+	local NS
+
+	RET=0
+	NS=ns-$(mktemp -u XXXXXX)
+	ip netns add "$NS"
+	new_lo1
+	carries lo1 lo 127.0.0.1
+	carries lo1 lo ::1
+	ip netns del "$NS"
+	log_test "carried: localhost, where lo never was up"
+}
+
+# The entries that IPv6 answers with when there is no route.
+reject_routes()
+{
+	local kind
+
+	RET=0
+	for kind in unreachable prohibit blackhole; do
+		ip -n "$NS" -6 route add "$kind" fd01::/64
+		ip -n "$NS" link add lo2 type rust_lo
+		ip -n "$NS" link set lo2 up
+		! in_ns ping -q -c 1 -W 1 fd01::1 > /dev/null 2>&1
+		check_err $? "an answer over a route of type $kind"
+		ip -n "$NS" link del lo2
+		! in_ns ping -q -c 1 -W 1 fd01::1 > /dev/null 2>&1
+		check_err $? "an answer over a route of type $kind, after lo2 was deleted"
+		ip -n "$NS" -6 route del "$kind" fd01::/64
+	done
+	carries lo lo1 ::1
+	log_test "routes that reject, beside another loopback and after it"
+}
+
+# gone: namespaces are cleaned up one after the other. So that of a later one,
+# which takes its end of a veth along, says that the ones before it have gone.
+gone()
+{
+	local later
+
+	later=later-$(mktemp -u XXXXXX)
+	ip netns add "$later"
+	ip -n "$NS" link add veth0 type veth peer name veth0 netns "$later"
+	ip netns del "$later"
+	slowwait 30 no_veth
+	check_err $? "it, or one before it, is still there"
+}
+
+no_veth()
+{
+	! ip -n "$NS" link show dev veth0 > /dev/null 2>&1
+}
+
+# A namespace with a loopback that was deleted, or moved away, or is still there
+# when the namespace is deleted.
+end_of_namespace()
+{
+	local what=$1 ns
+
+	RET=0
+	ns=ns-$(mktemp -u XXXXXX)
+	ip netns add "$ns"
+	ip -n "$ns" link set lo up
+	ip -n "$ns" link add lo3 type rust_lo
+	ip -n "$ns" link set lo3 up
+	case $what in
+	deleted)
+		ip -n "$ns" link del lo3
+		;;
+	moved)
+		ip -n "$ns" link set lo3 netns "$NS"
+		ip -n "$NS" link del lo3
+		;;
+	esac
+	ip netns del "$ns"
+	gone
+	log_test "namespace goes${what:+, whose loopback was $what}"
+}
+
+namespace_goes_deleted()
+{
+	end_of_namespace deleted
+}
+
+namespace_goes_moved()
+{
+	end_of_namespace moved
+}
+
+namespace_goes()
+{
+	end_of_namespace ""
+}
+
+require_command jq
+setup_ns NS || exit "$ksft_skip"
+if ! ip -n "$NS" link add lo1 type rust_lo 2> /dev/null; then
+	echo "SKIP: there is no rust_lo"
+	exit "$ksft_skip"
+fi
+ip -n "$NS" link del lo1
+new_lo1
+tests_run
+exit "$EXIT_STATUS"
