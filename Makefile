@@ -45,7 +45,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all module clean modules_install install-built rust-analyzer fmt fmt-check clippy clippy-debug clippy-module \
 	shellcheck unit compile-fail compile-fail-module tools kselftests kselftests-table stock-module samples rustdoc rustdoc-module debug-kernel kcsan-kernel run \
 	demo-shaping shell \
-	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services suites addresses bench bench-full bench-compare xmit mutants matrix in-tree series update distclean help check-kdir
+	test recipes deb deb-test release-check test-debug test-kcsan kunit fuzz chaos services suites addresses bench bench-full bench-compare xmit mutants matrix in-tree series series-test update distclean help check-kdir
 
 ifdef STOCK
 
@@ -299,6 +299,11 @@ series:
 		[ -d "$$tree" ] || { echo "TREE=$$tree: there is no such directory" >&2; exit 1; }; \
 		qemu/root run --bind "$$tree" -- env SENDER="$(SENDER)" upstream/series "$$tree"
 
+# What they are good for there: STAGES of upstream/test, or all.
+series-test: STAGES =
+series-test: series
+	@upstream/test $(STAGES)
+
 # On all of Debian's kernels.
 matrix:
 	@qemu/matrix
@@ -339,6 +344,7 @@ help:
 #?   bench-compare     BASE=COMMIT: the module of that commit and the one of now, in instructions
 #?   in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests
 #?   series            patches for a kernel tree, made of the same sources, in build/series (TREE=DIR: for that one)
+#?   series-test       build them there, one after the other, and checkpatch (STAGES="style|patches")
 #?   rust-analyzer     rust-project.json for editors
 #?   update            look for a newer stock kernel now (else once a day)
 #? For a release: these write pages of docs/.
