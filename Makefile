@@ -344,7 +344,7 @@ help:
 #?   bench-compare     BASE=COMMIT: the module of that commit and the one of now, in instructions
 #?   in-tree           TESTS="NAME..." (or all) in a kernel tree, by make -C tools/testing/selftests
 #?   series            patches for a kernel tree, made of the same sources, in build/series (TREE=DIR: for that one)
-#?   series-test       build them there, one after the other, and checkpatch (STAGES="style|patches")
+#?   series-test       build them there one by one, boot the kernel, checkpatch (STAGES="style|patches|module|builtin")
 #?   rust-analyzer     rust-project.json for editors
 #?   update            look for a newer stock kernel now (else once a day)
 #? For a release: these write pages of docs/.
