@@ -32,6 +32,7 @@ TESTS=(
 	"replay: a capture is sent into the local stack, by tcpreplay"
 	"replay_trafgen: frames out of nothing are"
 	"xdp: programs for XDP on a device of its own"
+	"xdp_socket: AF_XDP, by which Knot DNS serves"
 	"firewall: by the type of the device"
 )
 
@@ -539,6 +540,26 @@ xdp()
 
 	run_block "XDP without hurting lo" 1
 	equal "packets over lo" 6 "$(received lo)"
+}
+
+xdp_socket()
+{
+	setup knotd dig ss
+	cp "$TESTS_DIR"/../examples/knot/* .
+
+	after()
+	{
+		case $1 in
+		knotd*) check "it serves" wait_for grep -q 'server started' knot.log ;;
+		dig*) equal "$1" 192.0.2.80 "$(cat "$TMP/typed")" ;;
+		ss*) matches "its socket" ' dns0:q0 ' "$(cat "$TMP/typed")" ;;
+		esac
+	}
+
+	run_block "XDP without hurting lo" 2
+	equal "questions and answers over dns0" 4 "$(received dns0)"
+	equal "packets over lo" 0 "$(received lo)"
+	equal "other sockets of UDP" "" "$(in_ns "$NS" ss --no-header --udp --all)"
 }
 
 firewall()
