@@ -269,6 +269,12 @@ lvs_wires()
 	check "its real server" in_ns "$DIRECTOR" ipvsadm -a -t 10.80.0.80:80 -r 10.80.0.3 -g
 }
 
+# by_director: three connections to the service, and nothing back.
+by_director()
+{
+	in_ns "$DIRECTOR" ipvsadm -L -n --stats | grep -Eq '^TCP  10\.80\.0\.80:80 +3 +[0-9]+ +0 '
+}
+
 lvs()
 {
 	local n
@@ -285,7 +291,8 @@ lvs()
 	done
 	# SYN, the request, and what acknowledges and ends it.
 	number "packets over vip0" "$(received vip0)" -ge 12
-	matches "by way of the director" ' 3 +[0-9]+ +0 ' "$(in_ns "$DIRECTOR" ipvsadm -L -n --stats)"
+	# Added up every two seconds (net/netfilter/ipvs/ip_vs_est.c).
+	check "by way of the director" wait_for by_director
 	say "$(in_ns "$DIRECTOR" ipvsadm -L -n --stats | tail -n 1)"
 	equal "who has the address, for the client" "$(ip -n "$DIRECTOR" -j link show eth0 | jq -r '.[0].address')" \
 		"$(ip -n "$CLIENT" -j neigh show 10.80.0.80 | jq -r '.[0].lladdr')"

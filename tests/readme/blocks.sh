@@ -22,6 +22,8 @@ typed()
 {
 	local rc=0
 
+	# What an earlier one left in the background goes on writing into its own.
+	rm -f "$TMP/typed"
 	at_prompt bash -c "$1" > "$TMP/typed" 2>&1 < /dev/null || rc=$?
 	if [ "$rc" -ne 0 ]; then
 		fail "$1: exit status $rc"
