@@ -98,13 +98,14 @@ fn instructions(rows: &[Row]) -> String {
                 row.of(d)
                     .map_or("-".into(), |s| format!("{:.0}", s.median()))
             }));
-            let ratios = row.ratios("rust_lo", "lo").unwrap_or_default();
-            line.push(format!("{:.4}", median(&ratios)));
-            line.push(format!("{:.4}", spread(&ratios)));
-            line.extend([("l3-master", "lo"), ("rust_lo", "veth")].map(|(of, to)| {
+            let figure = |of, to, figure: fn(&[f64]) -> f64| {
                 row.ratios(of, to)
-                    .map_or("-".into(), |r| format!("{:.4}", median(&r)))
-            }));
+                    .map_or("-".into(), |r| format!("{:.4}", figure(&r)))
+            };
+            line.push(figure("rust_lo", "lo", median));
+            line.push(figure("rust_lo", "lo", spread));
+            line.push(figure("l3-master", "lo", median));
+            line.push(figure("rust_lo", "veth", median));
             line
         })
         .collect();
@@ -316,5 +317,12 @@ mod tests {
     fn faster_than_lo() {
         let text = instructions(&[row([("lo", 10_100.0), ("rust_lo", 10_000.0)])]);
         assert!(text.contains("1.0100"), "{text}");
+    }
+
+    #[test]
+    fn what_lo_cannot_do() {
+        let text = instructions(&[row([("rust_lo", 7_560.0), ("veth", 8_738.0)])]);
+        assert!(text.contains("1.1558"), "{text}");
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
 }
