@@ -45,16 +45,21 @@ scripts()
 	done
 }
 
-# What lo cannot do and a rust_lo device can is no fault.
+# What lo cannot do and a rust_lo device can is no fault. lo has no counters by queue, and
+# nothing to answer `ethtool -i` (ethtool_get_drvinfo(), net/ethtool/ioctl.c): cases are
+# skipped for that on lo, they fail, or their script ends before them.
 explained()
 {
-	[ "$(outcomes lo "$1") $(outcomes rust_lo "$1")" = "skipped passed" ]
+	case "$(outcomes lo "$1"),$(outcomes rust_lo "$1")" in
+	skipped,passed | failed,passed | failed,skipped | failed-1,passed | ,skipped | ,passed) ;;
+	*) return 1 ;;
+	esac
 }
 
 # below DIR
 below()
 {
-	DIR=$1 NOTE="are skipped on lo"
+	DIR=$1 NOTE="lo cannot do"
 	begin "drivers/net$DIR with NETIF="
 	setup_ns NS LO
 	TYPE=rust_lo DEVICE=lo1 LOCALHOST=off
