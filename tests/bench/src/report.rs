@@ -98,14 +98,14 @@ fn instructions(rows: &[Row]) -> String {
                 row.of(d)
                     .map_or("-".into(), |s| format!("{:.0}", s.median()))
             }));
-            let figure = |of, to, figure: fn(&[f64]) -> f64| {
+            let of_ratios = |of, to, figure: fn(&[f64]) -> f64| {
                 row.ratios(of, to)
                     .map_or("-".into(), |r| format!("{:.4}", figure(&r)))
             };
-            line.push(figure("rust_lo", "lo", median));
-            line.push(figure("rust_lo", "lo", spread));
-            line.push(figure("l3-master", "lo", median));
-            line.push(figure("rust_lo", "veth", median));
+            line.push(of_ratios("rust_lo", "lo", median));
+            line.push(of_ratios("rust_lo", "lo", spread));
+            line.push(of_ratios("l3-master", "lo", median));
+            line.push(of_ratios("rust_lo", "veth", median));
             line
         })
         .collect();
