@@ -10,21 +10,44 @@ setup_ns()
 	local variable
 
 	for variable; do
-		printf -v "$variable" '%s' "rlo-$(mktemp -u XXXXXX)-$variable"
+		printf -v "$variable" 'rlo-%s-%05d-%s' "$BASHPID" "$RANDOM" "$variable"
 		ip netns add "${!variable}"
 		echo "${!variable}" >> "$TMP/namespaces"
 	done
 }
 
+# find_program NAME: its path in PATH, which "type -P" says as well, but in a subshell.
+declare -A __found=()
+find_program()
+{
+	local dirs dir
+
+	program=${__found[$1]:-}
+	[ -z "$program" ] || return 0
+	program=$1
+	[[ $1 != */* ]] || return 0
+	IFS=: read -ra dirs <<< "$PATH"
+	for dir in "${dirs[@]}"; do
+		[ -x "$dir/$1" ] || continue
+		program=$dir/$1
+		__found[$1]=$program
+		break
+	done
+}
+
 # in_ns NS COMMAND...: run in the namespace, in the initial one if NS is "".
 # /sys stays that of the caller.
+NSENTER=(nsenter)
+# This one would take a ping of its own, but for a path.
+[ ! -d /run/quick ] || NSENTER=(busybox nsenter)
 in_ns()
 {
-	local ns=$1
+	local ns=$1 program
 	shift
 
 	if [ -n "$ns" ]; then
-		nsenter "--net=/run/netns/$ns" -- "$@"
+		find_program "$1"
+		"${NSENTER[@]}" "--net=/run/netns/$ns" -- "$program" "${@:2}"
 	else
 		"$@"
 	fi
