@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kernel's own network selftests, on lo and on a rust_lo device in its
-# place, have to come out the same.
+# The kernel's own network selftests, on a rust_lo device in the place of lo, have to come
+# out as on lo: as docs/kselftests.md says, and as now and here if that is something else.
 # Without it: a difference from lo that the kernel's own tests know of.
 #
 # usage: tests/kselftests.sh [--all] [WORD...]  only those with one of the words
@@ -44,12 +44,18 @@ for t in "${tests[@]}"; do
 	[[ $kind != */quiet ]] || quiet=yes
 	kind=${kind%/quiet}
 	number=$((number + 1)) start=$SECONDS
-	lo=$(run "$kind" "$command")
+	lo=$(on_record "$command")
 	count
 	rust=$(on_rust_lo "$kind" "$command")
 	if [ "$rust" != "$lo" ]; then
+		end_count
+		why=', not as on record'
+		lo=$(run "$kind" "$command")
+		count
+	fi
+	if [ "$rust" != "$lo" ]; then
 		# Some of them race with their own sleep on a slow machine.
-		why=', at the second try'
+		why+=', at the second try'
 		rust=$(on_rust_lo "$kind" "$command")
 	fi
 	packets=$(carried lo) astray=$(carried real_lo)

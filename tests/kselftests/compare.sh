@@ -63,6 +63,17 @@ end_count() {
 	echo '!hist:keys=name' > $TRACE/trigger
 }
 
+# on_record COMMAND: what became of it on lo when docs/kselftests.md was written.
+on_record() {
+	# The page has \| for what would end a column.
+	COMMAND="| \`${1//|/\\|}\` | " awk '
+		(at = index($0, ENVIRON["COMMAND"])) {
+			rest = substr($0, at + length(ENVIRON["COMMAND"]))
+			print substr(rest, 1, index(rest, " | ") - 1)
+			exit
+		}' "$KSELFTESTS/../../docs/kselftests.md"
+}
+
 built() {
 	[ -e "$NET/../../stamp" ]
 }
