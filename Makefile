@@ -219,14 +219,14 @@ fuzz: stock-module tools
 
 # Without the kernel's own selftests, which would take hours there. Of the
 # allocations of insmod each EVERY-th fails, chaos lasts SECONDS, and COUNT messages
-# are fuzzed.
+# are fuzzed. SMP=1 is for a guest beside another one.
 test-debug test-kcsan: EVERY = 20
 test-debug test-kcsan: SECONDS = 30
 test-debug test-kcsan: COUNT = 2000
 TESTS = $(filter-out lib kselftests,$(patsubst tests/%.sh,%,$(wildcard tests/*.sh)))
 test-debug test-kcsan: $(if $(filter kselftests,$(TESTS)),kselftests)
 test-debug test-kcsan: test-%: %-kernel tools
-	@qemu/vm --kernel $* --timeout 21600 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=3600 \
+	@qemu/vm --kernel $* $(SMP:%=--smp %) --timeout 21600 env KSFT_MACHINE_SLOW=yes TEST_TIMEOUT=3600 \
 		FAULTS_EVERY=$(EVERY) CHAOS_SECONDS=$(SECONDS) FUZZ_COUNT=$(COUNT) tests/run $(TESTS)
 
 # On the kernel that looks for faults while it runs.
