@@ -103,16 +103,20 @@ statistic()
 # Not in a subshell as check does it, so that what the function sets stays.
 run_here()
 {
-	local dev=$1 rc=0
+	local dev=$1 rc=0 line
 	shift
 
 	"$@" > "$TMP/output" 2>&1 || rc=$?
 	if [ "$rc" -ne 0 ]; then
 		fail "$* in a namespace with $dev: exit status $rc"
 		say "$(sed 's/^/  /' "$TMP/output")"
-	elif grep -q '^# FAIL: ' "$TMP/output"; then
-		say "$(sed 's/^/  /' "$TMP/output")"
+		return
 	fi
+	while IFS= read -r line; do
+		[[ $line == '# FAIL: '* ]] || continue
+		say "$(sed 's/^/  /' "$TMP/output")"
+		break
+	done < "$TMP/output"
 }
 
 # grown NS DEVICE COMMAND...: COMMAND succeeds, and the device has then sent

@@ -8,9 +8,14 @@ ping_once()
 	in_ns "$1" ping -n -q -c 1 -W 2 "${@:2}"
 }
 
+# listening NS -t|-u PORT: a socket of TCP or UDP. As ss says it, which is slow to start.
 listening()
 {
-	[ -n "$(in_ns "$1" ss -Hln "$2" "sport = :$3")" ]
+	local port protocol=tcp state=0A
+
+	[ "$2" = -t ] || { protocol=udp state=07; }
+	printf -v port '%04X' "$3"
+	in_ns "$1" grep -Eqs ":$port [0-9A-F]+:0000 $state " "/proc/net/$protocol" "/proc/net/${protocol}6"
 }
 
 # background COMMAND...: started, its output in $TMP/log, its id in $!; it is
