@@ -103,7 +103,7 @@ statistic()
 # Not in a subshell as check does it, so that what the function sets stays.
 run_here()
 {
-	local dev=$1 rc=0 line
+	local dev=$1 rc=0 line said=''
 	shift
 
 	"$@" > "$TMP/output" 2>&1 || rc=$?
@@ -113,10 +113,10 @@ run_here()
 		return
 	fi
 	while IFS= read -r line; do
-		[[ $line == '# FAIL: '* ]] || continue
-		say "$(sed 's/^/  /' "$TMP/output")"
-		break
+		said+="  $line"$'\n'
+		[[ $line != '# FAIL: '* ]] || rc=1
 	done < "$TMP/output"
+	[ "$rc" -eq 0 ] || say "${said%$'\n'}"
 }
 
 # grown NS DEVICE COMMAND...: COMMAND succeeds, and the device has then sent
