@@ -63,15 +63,18 @@ end_count() {
 	echo '!hist:keys=name' > $TRACE/trigger
 }
 
-# on_record COMMAND: what became of it on lo when docs/kselftests.md was written.
+# on_record COMMAND: what became of it on lo when docs/kselftests.md was written, if it was
+# of this kernel.
 on_record() {
+	local page=$KSELFTESTS/../../docs/kselftests.md
+	grep -q "^Made by .* on $(uname -r), " "$page" || return 0
 	# The page has \| for what would end a column.
 	COMMAND="| \`${1//|/\\|}\` | " awk '
 		(at = index($0, ENVIRON["COMMAND"])) {
 			rest = substr($0, at + length(ENVIRON["COMMAND"]))
 			print substr(rest, 1, index(rest, " | ") - 1)
 			exit
-		}' "$KSELFTESTS/../../docs/kselftests.md"
+		}' "$page"
 }
 
 built() {

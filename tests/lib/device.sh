@@ -16,25 +16,6 @@ setup_ns()
 	done
 }
 
-# find_program NAME: its path in PATH, which "type -P" says as well, but in a subshell.
-declare -A __found=()
-find_program()
-{
-	local dirs dir
-
-	program=${__found[$1]:-}
-	[ -z "$program" ] || return 0
-	program=$1
-	[[ $1 != */* ]] || return 0
-	IFS=: read -ra dirs <<< "$PATH"
-	for dir in "${dirs[@]}"; do
-		[ -x "$dir/$1" ] || continue
-		program=$dir/$1
-		__found[$1]=$program
-		break
-	done
-}
-
 # in_ns NS COMMAND...: run in the namespace, in the initial one if NS is "".
 # /sys stays that of the caller.
 NSENTER=(nsenter)
@@ -42,12 +23,13 @@ NSENTER=(nsenter)
 [ ! -d /run/quick ] || NSENTER=(busybox nsenter)
 in_ns()
 {
-	local ns=$1 program
+	local ns=$1
 	shift
 
 	if [ -n "$ns" ]; then
-		find_program "$1"
-		"${NSENTER[@]}" "--net=/run/netns/$ns" -- "$program" "${@:2}"
+		# Where bash finds it, without a subshell to say so.
+		hash -- "$1" 2> /dev/null || true
+		"${NSENTER[@]}" "--net=/run/netns/$ns" -- "${BASH_CMDS[$1]:-$1}" "${@:2}"
 	else
 		"$@"
 	fi
