@@ -138,9 +138,8 @@ impl<F: Family> Hook<Steering> for Steer<F> {
         let route = packet.route().filter(|route| route.is_local());
         if let Some(route) = route {
             if let Some(dev) = carrier(steering, packet, route) {
-                packet.send_by(dev);
-                // The route has that of `lo`.
-                if route.mtu_differs(packet.output(), dev.mtu()) {
+                // The route has the MTU of `lo`.
+                if packet.send_by(dev) && route.mtu_differs(packet.output(), dev.mtu()) {
                     packet.limit_mtu(dev.mtu());
                 }
             }

@@ -28,7 +28,8 @@ use kernel::prelude::*;
 /// Who has a say.
 pub trait Validator: link::Operations {
     /// An address is about to be added to a device of the driver, by a user or by the kernel itself;
-    /// an error refuses it. Process context.
+    /// an error refuses it. Process context: those of IPv6 that come with an advertisement of a
+    /// router are added in a softirq, and nobody is asked (`ipv6_add_addr()`, `net/ipv6/addrconf.c`).
     ///
     /// Of an address with a peer it is the peer's that is looked at, as in C.
     ///

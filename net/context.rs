@@ -11,6 +11,14 @@ use super::bindings;
 use core::ops::Deref;
 use kernel::types::NotThreadSafe;
 
+/// What stands for the state of the task or context that it was made in: it leaves that by no way,
+/// and there is no second one. No driver can name this, and so none make what it is in [`Copy`], not
+/// even one of the same crate.
+struct Token(NotThreadSafe);
+
+/// The same for values that stand for something else.
+pub(super) struct NotCopy;
+
 /// RTNL is held by the current task for as long as this value is borrowed.
 ///
 /// C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
@@ -19,7 +27,7 @@ use kernel::types::NotThreadSafe;
 ///
 /// The current task holds `rtnl_mutex`. The value stays with that task: it is neither [`Send`] nor
 /// [`Sync`].
-pub struct Rtnl(NotThreadSafe);
+pub struct Rtnl(Token);
 
 impl Rtnl {
     /// Takes RTNL, sleeping until it is free. Process context.
@@ -32,7 +40,7 @@ impl Rtnl {
         // SAFETY: `rtnl_lock()` has no preconditions that concern memory safety.
         unsafe { bindings::rtnl_lock() };
         // INVARIANT: The lock was just taken by this task, and the guard gives it back.
-        RtnlGuard(Rtnl(NotThreadSafe))
+        RtnlGuard(Rtnl(Token(NotThreadSafe)))
     }
 
     /// States that RTNL is held.
@@ -44,7 +52,7 @@ impl Rtnl {
     #[inline]
     pub(super) unsafe fn assume_held() -> Self {
         // INVARIANT: By the function's safety requirement.
-        Self(NotThreadSafe)
+        Self(Token(NotThreadSafe))
     }
 }
 
@@ -83,7 +91,7 @@ impl Drop for RtnlGuard {
 /// halves disabled as well (`kernel/softirq.c`); elsewhere a hard interrupt may in which netpoll
 /// sends. So what is done per CPU has to bear a second one in the middle of it. The value stays in
 /// the context it was made in.
-pub struct BhDisabled(NotThreadSafe);
+pub struct BhDisabled(Token);
 
 /// An RCU read-side critical section is open for as long as this value is borrowed.
 ///
@@ -91,7 +99,7 @@ pub struct BhDisabled(NotThreadSafe);
 ///
 /// `rcu_read_lock()` or `rcu_read_lock_bh()` is held by the current context, or hard interrupts are
 /// off.
-pub struct RcuRead(NotThreadSafe);
+pub struct RcuRead(Token);
 
 impl RcuRead {
     /// States that an RCU read-side critical section is open.
@@ -102,7 +110,7 @@ impl RcuRead {
     #[inline]
     pub(super) unsafe fn assume() -> Self {
         // INVARIANT: By the function's safety requirement.
-        Self(NotThreadSafe)
+        Self(Token(NotThreadSafe))
     }
 }
 
@@ -140,8 +148,8 @@ impl XmitContext {
     pub(super) unsafe fn assume() -> Self {
         // INVARIANT: Both by the function's safety requirement.
         Self {
-            bh: BhDisabled(NotThreadSafe),
-            rcu: RcuRead(NotThreadSafe),
+            bh: BhDisabled(Token(NotThreadSafe)),
+            rcu: RcuRead(Token(NotThreadSafe)),
         }
     }
 

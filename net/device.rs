@@ -48,7 +48,9 @@ pub trait Operations: Sized + 'static {
     ///
     /// Lies inside the `net_device` (`netdev_priv()`). It is made by [`Operations::init`] when the
     /// device is registered, and dropped when nothing can reach the device any more, or when its
-    /// registration fails after `init`.
+    /// registration fails after `init`: in process context, in the first case without RTNL
+    /// (`netdev_run_todo()`, `net/core/dev.c`), in the second one with it. So dropping it must not
+    /// take RTNL.
     type Private: Send + Sync + 'static;
 
     /// The kind of link layer, and with it of headers and addresses:
@@ -209,7 +211,7 @@ impl AnyDevice {
     /// C counterpart: `READ_ONCE(dev->mtu)`.
     #[inline]
     pub fn mtu(&self) -> u32 {
-        // SAFETY: As in `ifindex`.
+        // SAFETY: By the type's invariants; it is changed under RTNL only, and read without any lock.
         unsafe { read_once(&raw const (*self.as_raw()).mtu) }
     }
 
@@ -220,6 +222,18 @@ impl AnyDevice {
     pub fn is_running(&self) -> bool {
         // SAFETY: By the type's invariants.
         unsafe { bindings::netif_running(self.as_raw()) }
+    }
+
+    /// Whether it needs to ask nobody for addresses of its link layer.
+    ///
+    /// C counterpart: `IFF_NOARP`, `IFF_LOOPBACK`, as in `arp_constructor()` (`net/ipv4/arp.c`).
+    #[inline]
+    pub(super) fn has_no_neighbours(&self) -> bool {
+        const NONE: u32 =
+            bindings::net_device_flags_IFF_NOARP | bindings::net_device_flags_IFF_LOOPBACK;
+
+        // SAFETY: By the type's invariants; it is written under RTNL, and read without any lock.
+        (unsafe { read_once(&raw const (*self.as_raw()).flags) }) & NONE != 0
     }
 
     /// The name, for messages.
@@ -257,6 +271,10 @@ impl fmt::Display for Name {
     }
 }
 
+/// Of which driver something is. Not [`PhantomData<T>`]: a type that is a subtype of another one
+/// (`for<'a> fn(&'a ())` of `fn(&'static ())`) may be another driver, with other private data.
+pub(super) type Driver<T> = PhantomData<fn(T) -> T>;
+
 /// A device of the driver `T`, with its private data.
 ///
 /// # Invariants
@@ -266,7 +284,7 @@ impl fmt::Display for Name {
 #[repr(transparent)]
 pub struct Device<T: Operations> {
     any: AnyDevice,
-    _driver: PhantomData<T>,
+    _driver: Driver<T>,
 }
 
 impl<T: Operations> Deref for Device<T> {
@@ -286,6 +304,12 @@ impl<T: Operations> Device<T> {
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
         // SAFETY: By the function's safety requirement; `Self` is a transparent wrapper.
         unsafe { &*ptr.cast() }
+    }
+
+    /// As [`AnyDevice::as_raw`], which a method of the driver's would come before.
+    #[inline]
+    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+        self.any.as_raw()
     }
 
     /// The driver's own data of this device.
@@ -420,7 +444,7 @@ impl<T: Operations<Stats = stats::Tstats>> Device<T> {
 ///
 /// The pointee is a valid `net_device` inside `ndo_init`.
 #[repr(transparent)]
-pub struct Registering<T: Operations>(Opaque<bindings::net_device>, PhantomData<T>);
+pub struct Registering<T: Operations>(Opaque<bindings::net_device>, Driver<T>);
 
 impl<T: link::Operations> Registering<T> {
     /// Gives the locks of the device lockdep classes that are the driver's own, so that a device

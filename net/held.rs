@@ -9,6 +9,7 @@ use super::{
     context::Rtnl,
     device::{
         Device,
+        Driver,
         Operations, //
     },
     once::read_once,
@@ -39,7 +40,7 @@ use core::{
 pub struct Held<T: Operations> {
     dev: NonNull<bindings::net_device>,
     tracker: bindings::netdevice_tracker,
-    _driver: PhantomData<T>,
+    _driver: Driver<T>,
 }
 
 // SAFETY: References are counted per CPU or atomically, and may be dropped in any context; the

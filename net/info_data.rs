@@ -6,6 +6,7 @@
 
 use super::{
     bindings,
+    context::NotCopy,
     rtnetlink::{
         payload,
         ExtAck, //
@@ -238,7 +239,9 @@ pub struct Info<'a> {
     skb: *mut bindings::sk_buff,
     specs: &'static [Spec],
     put: u32,
+    full: bool,
     _life: PhantomData<&'a ()>,
+    _once: NotCopy,
 }
 
 impl Info<'_> {
@@ -251,7 +254,9 @@ impl Info<'_> {
             skb,
             specs,
             put: 0,
+            full: false,
             _life: PhantomData,
+            _once: NotCopy,
         }
     }
 
@@ -270,13 +275,20 @@ impl Info<'_> {
         }
         self.put |= 1 << number;
         // SAFETY: By the type's invariants; the value is copied.
-        kernel::error::to_result(unsafe {
+        let result = kernel::error::to_result(unsafe {
             bindings::nla_put(
                 self.skb,
                 c_int::from(number as i16),
                 size_of::<u32>() as c_int,
                 (&raw const value).cast(),
             )
-        })
+        });
+        self.full |= result.is_err();
+        result
+    }
+
+    /// Whether there was no room for something.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
     }
 }

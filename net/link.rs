@@ -11,7 +11,8 @@ use super::{
     device::{
         self,
         AnyDevice,
-        Device, //
+        Device,
+        Driver, //
     },
     info_data::{
         self,
@@ -124,7 +125,7 @@ pub trait Operations: device::Operations {
     }
 
     /// Tells what the attributes of its kind say of a link, which may be one that is being
-    /// unregistered. Process context.
+    /// unregistered. An error ends that; what was told before stands. Process context.
     ///
     /// C counterpart: `get_size`, `fill_info`.
     fn fill_info(_dev: &Device<Self>, _info: &mut Info<'_>, _rtnl: &Rtnl) -> Result {
@@ -141,7 +142,7 @@ pub struct Ops<T> {
     net_id: Opaque<c_uint>,
     /// The lockdep classes of its devices' locks.
     lock_keys: Opaque<bindings::netdev_lock_keys>,
-    _driver: PhantomData<fn() -> T>,
+    _driver: Driver<T>,
 }
 
 // SAFETY: After it was made, only the core touches `raw` and `lock_keys` and writes `net_id`, under its own locks;
@@ -473,7 +474,7 @@ impl<T: Operations> PinnedDrop for Registration<T> {
 /// # Invariants
 ///
 /// Points to a `net_device` that was set up for `T`, is not registered and that this value owns.
-pub(super) struct Unregistered<T: Operations>(NonNull<bindings::net_device>, PhantomData<T>);
+pub(super) struct Unregistered<T: Operations>(NonNull<bindings::net_device>, Driver<T>);
 
 impl<T: Operations> Unregistered<T> {
     fn new(name: &CStr) -> Result<Self> {

@@ -71,15 +71,16 @@ impl<T: address::Validator> link::Guard for ShieldAndValidator<T> {
 }
 
 /// A guard that has the shield in it.
-pub trait Shield<T>: private::Sealed {}
+pub trait Shield<T>: private::Sealed<T> {}
 
 impl<T: link::Operations> Shield<T> for RouteNotifierShield<T> {}
 impl<T: address::Validator> Shield<T> for ShieldAndValidator<T> {}
 
 mod private {
-    pub trait Sealed {}
-    impl<T: super::link::Operations> Sealed for super::RouteNotifierShield<T> {}
-    impl<T: super::address::Validator> Sealed for super::ShieldAndValidator<T> {}
+    /// For the same driver only: that of another one would not shield this.
+    pub trait Sealed<T> {}
+    impl<T: super::link::Operations> Sealed<T> for super::RouteNotifierShield<T> {}
+    impl<T: super::address::Validator> Sealed<T> for super::ShieldAndValidator<T> {}
 }
 
 /// Comes right before `ip6_route_dev_notify()`.

@@ -21,7 +21,8 @@ use super::{
     },
     route::{
         self,
-        Family, //
+        Family,
+        Route, //
     }, //
 };
 use core::marker::PhantomData;
@@ -177,9 +178,8 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
         if !F::LOOKS_UP {
             return None;
         }
-        let dev = self.first.get(self.rcu)?;
-        // SAFETY: By the invariants of `First` it is one of the driver that the hook is of.
-        Some(unsafe { Device::from_raw(dev.as_raw()) })
+        // More than one driver may have `N`.
+        self.first.get(self.rcu)?.downcast()
     }
 
     /// The packet's route, if it has one of its family. (A bridge hands over some without.)
@@ -198,18 +198,27 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
         route::owner_of(address, self.namespace(), self.rcu)
     }
 
-    /// Lets the packet go out by a device of the driver that the hook is of.
+    /// Lets the packet go out by another device, if its route is a local one, and says whether it
+    /// does.
     ///
     /// The route stays what it is, and with it the neighbour whose address is in the link-layer
-    /// header.
+    /// header: that of a device which asks nobody for addresses.
     #[inline]
-    pub fn send_by<T>(&mut self, dev: &'p Device<T>)
+    #[must_use = "a packet stays where it is if its route is not a local one"]
+    pub fn send_by<T>(&mut self, dev: &'p Device<T>) -> bool
     where
         T: link::Operations<Namespace = N>,
     {
+        // `ip_mc_output()` goes on after the RCU section, and a neighbour whose address is not known
+        // yet keeps the packet (`__neigh_event_send()`); neither holds the packet's device.
+        if !self.route().is_some_and(Route::is_local) || !self.output().has_no_neighbours() {
+            return false;
+        }
         // SAFETY: By the type's invariants the packet is ours to change. It goes on in the RCU
-        // section that keeps the device; if it is queued for user space instead, then
-        // `netns::DropQueued` lets go of it before the device goes.
+        // section that keeps the device: a local route's output is `ip_output()` or
+        // `ip6_output()`, which open one around the hooks and what follows, and no neighbour keeps
+        // it. If it is queued for user space instead, the queue holds the device
+        // (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`).
         unsafe {
             (*self.skb)
                 .__bindgen_anon_1
@@ -217,6 +226,7 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
                 .__bindgen_anon_1
                 .dev = dev.as_raw()
         };
+        true
     }
 
     /// Tells the route of the MTU of the device that [`Packet::send_by`] has set.
@@ -230,7 +240,7 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
 
 /// The hooks of a driver whose [`link::Operations::Namespace`] is `N`: [`NoHooks`], or two types that
 /// are a [`Hook`] each.
-pub trait HookList<N>: private::Sealed + 'static {
+pub trait HookList<N>: private::Sealed<N> + 'static {
     /// What is registered for it.
     #[doc(hidden)]
     type Ops: 'static;
@@ -247,7 +257,7 @@ pub trait HookList<N>: private::Sealed + 'static {
 /// None.
 pub struct NoHooks;
 
-impl private::Sealed for NoHooks {}
+impl<N> private::Sealed<N> for NoHooks {}
 
 impl<N> HookList<N> for NoHooks {
     type Ops = [bindings::nf_hook_ops; 0];
@@ -258,7 +268,7 @@ impl<N> HookList<N> for NoHooks {
     }
 }
 
-impl<A, B> private::Sealed for (A, B) {}
+impl<N: Sync + 'static, A: Hook<N>, B: Hook<N>> private::Sealed<N> for (A, B) {}
 
 impl<N: Sync + 'static, A: Hook<N>, B: Hook<N>> HookList<N> for (A, B) {
     type Ops = [bindings::nf_hook_ops; 2];
@@ -270,7 +280,8 @@ impl<N: Sync + 'static, A: Hook<N>, B: Hook<N>> HookList<N> for (A, B) {
 }
 
 mod private {
-    pub trait Sealed {}
+    /// For the same `N` only: two types that are no hooks would be a list of one's own else.
+    pub trait Sealed<N> {}
 }
 
 /// The C callback of the hook `H`.

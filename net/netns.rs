@@ -182,7 +182,7 @@ impl<N: PerNamespace> PinnedDrop for Data<N> {
         // Drivers take their hooks away with their last device. Who did not must wait for those
         // who are in them.
         // SAFETY: The namespace lives as long as its data; nobody registers hooks meanwhile, as
-        // there is no device of the driver any more.
+        // no device of the driver is listed in it any more.
         if unsafe { self.hooks.unregister(self.net) } {
             // SAFETY: Process context; no lock is held.
             unsafe { bindings::synchronize_rcu() };
@@ -205,11 +205,20 @@ impl<'a, T: link::Operations> ForNamespace<'a, T> {
 
     /// Names the device that hooks find without looking it up
     /// ([`Packet::first`](super::netfilter::Packet::first)), or none. It is forgotten when the
-    /// device leaves the namespace or goes.
+    /// device leaves the namespace or goes. One that is on its way already is none.
     pub fn set_first(&self, dev: Option<&Device<T>>) {
-        let here = |dev: &&Device<T>| dev.namespace(self.rtnl).as_raw() == self.data.net;
-        // SAFETY: It is a registered device of `T`, in this namespace: a driver has no other one
-        // in its hands. `DropQueued` takes it away again.
+        // `fill_info` is called for a device that `DropQueued` was told of before. The core takes
+        // devices off its lists before it tells (`unregister_netdevice_many_notify()`,
+        // `__dev_change_net_namespace()`, `net/core/dev.c`).
+        let here = |dev: &&Device<T>| {
+            let ns = dev.namespace(self.rtnl);
+            ns.as_raw() == self.data.net
+                && ns
+                    .dev_get_by_index(dev.ifindex(), self.rtnl)
+                    .is_some_and(|listed| listed.as_raw() == dev.as_raw())
+        };
+        // SAFETY: It is a registered device of `T` that is listed in this namespace, so
+        // `DropQueued` is still to be told of its end, and takes it away again.
         unsafe {
             self.data
                 .shared
@@ -366,8 +375,11 @@ impl<T: link::Operations> PinnedDrop for Registration<T> {
 }
 
 /// Lets hooks forget a device that goes ([`First`]), and lets go of packets that they have given to it
-/// and that wait in a queue of user space (`NF_QUEUE`) since: a packet holds no reference to its
-/// device.
+/// and that wait in a queue of user space (`NF_QUEUE`) since.
+///
+/// Those hold the device (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`), and so would its
+/// end for as long as a program does not answer; nfnetlink_queue lets go of what is to go out by a
+/// device that goes down (`nfqnl_dev_drop()`), other queues need not.
 ///
 /// They can be there if somebody has put a hook behind all others. By the time of this event all
 /// that were on their way when the device went down have come to such a queue or are gone, as an

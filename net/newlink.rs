@@ -7,8 +7,14 @@
 
 use super::{
     bindings,
-    context::Rtnl,
-    device::Device,
+    context::{
+        NotCopy,
+        Rtnl, //
+    },
+    device::{
+        Device,
+        Driver, //
+    },
     info_data::{
         Data,
         Info, //
@@ -51,7 +57,9 @@ use kernel::{
 pub struct NewLink<'a, T: link::Operations> {
     dev: NonNull<bindings::net_device>,
     params: *mut bindings::rtnl_newlink_params,
-    _life: PhantomData<(&'a (), T)>,
+    _life: PhantomData<&'a ()>,
+    _driver: Driver<T>,
+    _once: NotCopy,
 }
 
 /// A device that was registered in [`link::Operations::newlink`], which returns it.
@@ -213,6 +221,8 @@ impl<T: link::Operations> link::Ops<T> {
             dev: unsafe { NonNull::new_unchecked(dev) },
             params,
             _life: PhantomData,
+            _driver: PhantomData,
+            _once: NotCopy,
         };
         let made = T::newlink(link, &mut extack, &rtnl).map(|_| 0);
         // SAFETY: The device is there, registered or not.
@@ -301,6 +311,14 @@ impl<T: link::Operations> link::Ops<T> {
         let dev = unsafe { Device::<T>::from_raw(dev.cast_mut()) };
         // SAFETY: As above, under RTNL.
         let rtnl = unsafe { Rtnl::assume_held() };
-        from_result(|| T::fill_info(dev, &mut info, &rtnl).map(|()| 0))
+        // The core takes any error for a lack of room (`rtnl_fill_ifinfo()`), of which it warns,
+        // having asked how much is wanted (`rtmsg_ifinfo_build_skb()`). So an error of the driver's
+        // own ends what is told, and no more.
+        let _ = T::fill_info(dev, &mut info, &rtnl);
+        if info.is_full() {
+            EMSGSIZE.to_errno()
+        } else {
+            0
+        }
     }
 }

@@ -170,8 +170,7 @@ impl LinkAttributes<'_> {
     }
 
     fn bytes(&self, attribute: u32) -> Option<&[u8]> {
-        // SAFETY: By the type's invariants; `attribute` is one of the constants above, all of
-        // which are at most `IFLA_MAX`.
+        // SAFETY: By the type's invariants; all that are asked for here are at most `IFLA_MAX`.
         let attr = unsafe { *self.tb.add(attribute as usize) };
         // SAFETY: By the type's invariants the attribute is valid.
         unsafe { payload(attr) }

@@ -4,7 +4,10 @@
 
 use super::{
     bindings,
-    device::Operations,
+    device::{
+        Driver,
+        Operations, //
+    },
     ethtool,
     flags::{
         Features,
@@ -27,7 +30,8 @@ use core::marker::PhantomData;
 /// `dev` points to a valid `net_device` that is not registered; for `'a` only this value uses it.
 pub struct Setup<'a, T: Operations> {
     dev: *mut bindings::net_device,
-    _life: PhantomData<(&'a mut bindings::net_device, T)>,
+    _life: PhantomData<&'a mut bindings::net_device>,
+    _driver: Driver<T>,
 }
 
 impl<T: Operations> Setup<'_, T> {
@@ -39,6 +43,7 @@ impl<T: Operations> Setup<'_, T> {
         Self {
             dev,
             _life: PhantomData,
+            _driver: PhantomData,
         }
     }
 

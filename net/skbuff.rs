@@ -285,9 +285,9 @@ impl<'dev> SkBuff<'dev> {
         if !dst.is_null() {
             // SAFETY: What the packet has for a route is there inside RCU.
             match u32::from(unsafe { route::family(dst) }) {
-                // SAFETY: By the type's invariants. The function looks at the header itself, and
-                // leaves the packet alone. What comes in a hard interrupt has no route, see
-                // `XmitContext`.
+                // SAFETY: By the type's invariants. The function looks at the header itself; with
+                // NAT it may copy it and put the first source address there meanwhile, and the
+                // packet is ours. What comes in a hard interrupt has no route, see `XmitContext`.
                 bindings::AF_INET => unsafe {
                     bindings::icmp_ndo_send(
                         skb,
@@ -337,7 +337,7 @@ impl<'dev> SkBuff<'dev> {
         self.drop_foreign_dst(protocol);
         // INVARIANT: The packet is of `dev` now, which lives for `'to`, with protocol and MAC
         // header, and holds its route, which is for the protocol. Only `Operations::start_xmit` is
-        // given a packet; unregistration waits for those who are in it before it flushes.
+        // given a packet, inside RCU.
         Ok(RxSkBuff(SkBuff(ManuallyDrop::new(self).0, PhantomData)))
     }
 
@@ -470,8 +470,7 @@ impl<'dev> SkBuff<'dev> {
             return Err(Dropped);
         }
         // INVARIANT: `__dev_forward_skb()` has set device, protocol and MAC header, and taken the
-        // route off. It has seen that `peer` is up inside this RCU section, which its unregistration
-        // waits for before it flushes the backlogs.
+        // route off. `peer` is alive by the RCU section.
         Ok(RxSkBuff(SkBuff(ManuallyDrop::new(self).0, PhantomData)))
     }
 }
@@ -488,10 +487,13 @@ impl Drop for SkBuff<'_> {
 ///
 /// # Invariants
 ///
-/// For `'dev`, `skb->dev` is a registered device whose unregistration has not come to the flush of
-/// the receive backlogs (`flush_all_backlogs()`, `net/core/dev.c`). `skb->protocol` and the MAC
-/// header are set. The packet holds a reference to its route, if it has one, which is of the family
-/// of its protocol.
+/// For `'dev`, `skb->dev` is a device that is not freed, by the RCU section of the call that was given
+/// the packet. `skb->protocol` and the MAC header are set. The packet holds a reference to its
+/// route, if it has one, which is of the family of its protocol.
+///
+/// Once it is in a backlog the core sees to the rest (`net/core/dev.c`): `enqueue_to_backlog()` takes
+/// no packet of a device that is not running, under the lock of the backlog, under which
+/// `flush_all_backlogs()` looks for those that it took before, after the device was closed.
 #[must_use = "a packet ends by netif_rx(), consume() or drop()"]
 #[repr(transparent)]
 pub struct RxSkBuff<'dev>(SkBuff<'dev>);

@@ -66,9 +66,13 @@ static FAILS: Atomic<bool> = Atomic::new(false);
 /// What the hook has seen, and the device that it is to send by.
 static SEEN: Atomic<u64> = Atomic::new(0);
 static SEND_BY: Atomic<u32> = Atomic::new(0);
+/// Whether it was.
+static SENT: Atomic<bool> = Atomic::new(false);
 
 /// Index of the device that it has found without looking it up, or 0.
 static FIRST: Atomic<u32> = Atomic::new(0);
+/// Whether it has found it as one of another driver.
+static FOREIGN: Atomic<bool> = Atomic::new(false);
 
 /// Bits of [`SEEN`]; the index of the owner is above.
 const ROUTE: u64 = 1;
@@ -129,13 +133,46 @@ impl<F: Family> Hook<Kept> for Look<F> {
             packet.first::<Hooked>().map_or(0, |dev| dev.ifindex()),
             Relaxed,
         );
+        FOREIGN.store(packet.first::<Foreign>().is_some(), Relaxed);
         let dev = ns.dev_get_by_index_rcu(SEND_BY.load(Relaxed), rcu);
         match dev.and_then(|dev| dev.downcast::<Hooked>()) {
-            Some(dev) => packet.send_by(dev),
+            Some(dev) => SENT.store(packet.send_by(dev), Relaxed),
             None => return Verdict::Drop,
         }
         Verdict::Accept
     }
+}
+
+/// Another driver that keeps the same for a namespace.
+struct Foreign;
+
+#[vtable]
+impl device::Operations for Foreign {
+    type Private = u64;
+    type LinkType = Loopback;
+    type Stats = NoStats;
+
+    fn setup(_dev: &mut Setup<'_, Self>) {}
+
+    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<u64, Error> {
+        Ok(0)
+    }
+
+    fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
+        skb.consume();
+    }
+}
+
+#[vtable]
+impl link::Operations for Foreign {
+    const KIND: &'static CStr = c"rust_lo_foreign";
+    type Guard = link::NoGuard;
+    type Namespace = Kept;
+
+    const OPS: link::OpsRef<Self> = {
+        static OPS: link::Ops<Foreign> = link::Ops::new();
+        link::OpsRef::new(&OPS)
+    };
 }
 
 pub(super) struct Hooked;
@@ -196,6 +233,17 @@ fn pass(
     route: Option<&mut bindings::rtable>,
     rtnl: &Rtnl,
 ) -> Result<(u32, *mut bindings::net_device)> {
+    let route = route.map(|route| &raw mut route.dst);
+    pass_by(find(c"lo", rtnl), kept, six, route)
+}
+
+/// The same, the route being one of `output`.
+fn pass_by(
+    output: *mut bindings::net_device,
+    kept: &Kept,
+    six: bool,
+    route: Option<*mut bindings::dst_entry>,
+) -> Result<(u32, *mut bindings::net_device)> {
     let ops = <<Kept as PerNamespace>::Hooks as HookList<Kept>>::ops(shared_of(kept));
     let ops = &ops[usize::from(six)];
     let hook = ops.hook.ok_or(EINVAL)?;
@@ -204,14 +252,19 @@ fn pass(
     let mut state: bindings::nf_hook_state = unsafe { core::mem::zeroed() };
     state.hook = ops.hooknum as u8;
     state.pf = ops.pf;
-    state.out = find(c"lo", rtnl);
+    state.out = output;
     state.net = &raw mut bindings::init_net;
     let _rcu = rcu::read_lock();
     // SAFETY: The packet is ours; the route lives longer than it has it.
     unsafe {
+        (*skb)
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .dev = output;
         if let Some(route) = route {
             (*skb).__bindgen_anon_3.__bindgen_anon_1._skb_refdst =
-                &raw mut *route as usize | super::skbuff::SKB_DST_NOREF;
+                route as usize | super::skbuff::SKB_DST_NOREF;
         }
         let verdict = hook(ops.priv_, skb, &state);
         let dev = (*skb)
@@ -339,24 +392,60 @@ mod tests {
         Ok(())
     }
 
-    /// A packet goes by the device that the hook has chosen, and as it has decided.
+    /// A packet goes by the device that the hook has chosen, and as it has decided; but not if its
+    /// route is not a local one, or leads by a device that has neighbours.
     #[test]
     fn sent_by() -> Result {
         let links = links()?;
         let rtnl = Rtnl::lock();
         let dev = links.create(NAME, &rtnl)?;
         let kept = dev.for_namespace(&rtnl).data();
-        for six in [false, true] {
-            SEND_BY.store(dev.ifindex(), Relaxed);
-            check!(
-                pass(kept, six, None, &rtnl)?,
-                (bindings::NF_ACCEPT, dev.as_raw())
-            );
+        let lo = find(c"lo", &rtnl);
+        // It has no flag that says otherwise.
+        let with_neighbours = links.create(c"rust_lo_hooks1", &rtnl)?.as_raw();
+        // SAFETY: Zero is a valid value of all.
+        let (mut ops, mut four, mut six): (
+            bindings::dst_ops,
+            bindings::rtable,
+            bindings::rt6_info,
+        ) = unsafe {
+            (
+                core::mem::zeroed(),
+                core::mem::zeroed(),
+                core::mem::zeroed(),
+            )
+        };
+        four.dst.ops = &raw mut ops;
+        six.dst.ops = &raw mut ops;
+        for is_six in [false, true] {
+            ops.family = if is_six {
+                bindings::AF_INET6 as u16
+            } else {
+                bindings::AF_INET as u16
+            };
+            for (local, output, sent) in [
+                (true, lo, true),
+                (false, lo, false),
+                (true, with_neighbours, false),
+            ] {
+                four.rt_type = if local { bindings::RTN_LOCAL as u16 } else { 1 };
+                six.rt6i_flags = if local { bindings::RTF_LOCAL } else { 0 };
+                let route = if is_six {
+                    &raw mut six.dst
+                } else {
+                    &raw mut four.dst
+                };
+                SEND_BY.store(dev.ifindex(), Relaxed);
+                let by = if sent { dev.as_raw() } else { output };
+                check!(
+                    pass_by(output, kept, is_six, Some(route))?,
+                    (bindings::NF_ACCEPT, by)
+                );
+                check!(SENT.load(Relaxed), sent);
+            }
+            check!(pass_by(lo, kept, is_six, None)?, (bindings::NF_ACCEPT, lo));
             SEND_BY.store(0, Relaxed);
-            check!(
-                pass(kept, six, None, &rtnl)?,
-                (bindings::NF_DROP, find(c"lo", &rtnl))
-            );
+            check!(pass_by(lo, kept, is_six, None)?, (bindings::NF_DROP, lo));
         }
         Ok(())
     }
@@ -377,11 +466,15 @@ mod tests {
         check!(first()?, 0);
         here.set_first(Some(dev));
         check!(first()?, dev.ifindex());
+        check!(!FOREIGN.load(Relaxed));
         here.set_first(None);
         check!(first()?, 0);
         here.set_first(Some(dev));
         // SAFETY: It is registered, and RTNL is held; it is freed when that is given back.
         unsafe { bindings::unregister_netdevice_queue(dev.as_raw(), core::ptr::null_mut()) };
+        check!(first()?, 0);
+        // Nobody will be told of its end any more.
+        here.set_first(Some(dev));
         check!(first()?, 0);
         Ok(())
     }

@@ -75,6 +75,12 @@ impl link::Operations for Ends {
         link::OpsRef::new(&OPS)
     };
     const ATTRIBUTES: &'static [Spec] = &[PEER.spec(), SMALL.spec()];
+
+    fn fill_info(_dev: &Device<Self>, info: &mut Info<'_>, _rtnl: &Rtnl) -> Result {
+        info.put(&SMALL, 1)?;
+        // Which is refused.
+        info.put(&SMALL, 2)
+    }
 }
 
 fn references<T: device::Operations>(dev: &Device<T>) -> i32 {
@@ -258,5 +264,32 @@ mod tests {
         check!(len, link::Ops::<Ends>::ROOM as u32);
         check!(attribute, (8, 1, 0x0102_0304));
         Ok(())
+    }
+
+    /// What the driver fails with is nothing to the core; what it has put stands. That there is no
+    /// room is.
+    #[test]
+    fn told_in_part() -> Result {
+        with_ends(|dev, _, _| {
+            for (room, answer) in [(64, (0, 8)), (4, (EMSGSIZE.to_errno(), 0))] {
+                // SAFETY: Process context.
+                let skb = unsafe { bindings::__alloc_skb(64, kernel::bindings::GFP_KERNEL, 0, -1) };
+                if skb.is_null() {
+                    return Err(ENOMEM);
+                }
+                // SAFETY: The packet is ours, and nobody looks at it any more after this.
+                let told = unsafe {
+                    // No more room than that.
+                    let tail = (*skb).end - room;
+                    bindings::skb_put(skb, tail);
+                    let result = link::Ops::<Ends>::fill_info(skb, dev.as_raw());
+                    let len = (*skb).len - tail;
+                    bindings::dev_kfree_skb_any_reason(skb, bindings::skb_drop_reason_SKB_CONSUMED);
+                    (result, len)
+                };
+                check!(told, answer);
+            }
+            Ok(())
+        })
     }
 }
