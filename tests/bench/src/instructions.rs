@@ -223,6 +223,45 @@ fn beside(report: &mut Report, run: &Run, rust_lo: &Place, veth: &Place, rounds:
     Ok(())
 }
 
+/// Frames as fast as they go.
+fn frames(report: &mut Report, run: &Run, places: &[&Place], rounds: usize) -> Result {
+    for size in [60, 1500] {
+        let name = format!("pktgen {size} B");
+        if run.wants(&name) {
+            let count = if run.full { 40_000 } else { 10_000 };
+            report.add(row(
+                &name,
+                "instructions per packet",
+                places,
+                rounds,
+                &|p| pktgen::run(p, p.dev, size, count),
+            )?);
+        }
+    }
+    Ok(())
+}
+
+/// What netperf does.
+fn netperf(report: &mut Report, run: &Run, places: &[&Place], rounds: usize) -> Result {
+    for (test, v6) in tests(run.full) {
+        let name = test.name(v6);
+        if run.wants(&name) {
+            report.add(row(&name, test.unit(), places, rounds, &|p| {
+                test.run(p, v6)
+            })?);
+        }
+    }
+    Ok(())
+}
+
+/// The driver as it is in a kernel tree, which is no L3 master.
+fn in_tree(report: &mut Report, run: &Run, rounds: usize) -> Result {
+    let (lo, rust_lo) = (Place::new(Kind::Lo)?, Place::new(Kind::RustLo)?);
+    settle();
+    frames(report, run, &[&lo, &rust_lo], rounds)?;
+    netperf(report, run, &[&lo, &rust_lo], rounds)
+}
+
 /// Measures it all, with new namespaces and devices.
 fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
     let [lo, rust_lo, master, veth, vrf, dummy] = [
@@ -237,32 +276,19 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
     let (lo, rust_lo, master, veth, vrf, dummy) = (lo?, rust_lo?, master?, veth?, vrf?, dummy?);
     settle();
 
-    for size in [60, 1500] {
-        let name = format!("pktgen {size} B");
-        if run.wants(&name) {
-            let places = [&lo, &rust_lo, &master, &veth, &dummy];
-            let unit = "instructions per packet";
-            let count = if run.full { 40_000 } else { 10_000 };
-            report.add(row(&name, unit, &places, rounds, &|p| {
-                pktgen::run(p, p.dev, size, count)
-            })?);
-        }
-    }
+    frames(
+        report,
+        run,
+        &[&lo, &rust_lo, &master, &veth, &dummy],
+        rounds,
+    )?;
     let name = "XDP redirect 60 B";
     if run.wants(name) {
         // lo and the others take none.
         let places = [&rust_lo, &veth];
         report.add(redirect::row(name, &places, rounds, 60, 10_000)?);
     }
-    for (test, v6) in tests(run.full) {
-        let name = test.name(v6);
-        if run.wants(&name) {
-            let places = [&lo, &rust_lo, &master, &veth, &vrf];
-            report.add(row(&name, test.unit(), &places, rounds, &|p| {
-                test.run(p, v6)
-            })?);
-        }
-    }
+    netperf(report, run, &[&lo, &rust_lo, &master, &veth, &vrf], rounds)?;
     let name = "ping-pong TCP IPv4";
     if run.wants(name) {
         let unit = "instructions per transaction";
@@ -283,10 +309,13 @@ fn once(report: &mut Report, run: &Run, rounds: usize) -> Result {
 pub fn run(run: &Run) -> Result {
     let (times, rounds) = if run.full { (5, 3) } else { (3, 1) };
     let mut report = Report::new("instructions")?;
-    sh("modprobe pktgen")?;
+    if !run.in_tree {
+        sh("modprobe pktgen")?;
+    }
     quiet()?;
     for time in 1..=times {
         println!("--- {time} of {times}");
+        let once = if run.in_tree { in_tree } else { once };
         once(&mut report, run, rounds)?;
     }
     report.write(&run.out)

@@ -34,6 +34,9 @@ struct Run {
     /// More work, more repeats, more devices
     #[arg(long)]
     full: bool,
+    /// But lo and rust_lo, in a kernel that has the driver built in, and pktgen
+    #[arg(long)]
+    in_tree: bool,
     /// Only what has one of these words in its name
     words: Vec<String>,
 }
