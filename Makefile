@@ -301,7 +301,7 @@ series:
 
 # What they are good for there: STAGES of upstream/test, or all.
 series-test: STAGES =
-series-test: series
+series-test: series tools
 	@upstream/test $(STAGES)
 
 # On all of Debian's kernels.
@@ -319,7 +319,7 @@ distclean: clean
 	qemu/kernel clean
 	for arch in amd64 arm64; do ARCH=$$arch qemu/root clean || exit 1; done
 	debian/test clean
-	for root in deb debian services recipes suites; do ROOT_FOR=$$root qemu/root clean || exit 1; done
+	for root in deb debian services recipes series suites; do ROOT_FOR=$$root qemu/root clean || exit 1; done
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' $(firstword $(MAKEFILE_LIST))

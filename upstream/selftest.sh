@@ -13,9 +13,10 @@ ALL_TESTS="
 	mtu
 	bind_ipv6
 	down
+	cached
 	lo_down
 	lo_never_up
-	reject_routes
+	rejected
 	namespace_goes_deleted
 	namespace_goes_moved
 	namespace_goes
@@ -44,16 +45,18 @@ new_lo1()
 	ip -n "$NS" link set lo1 up
 }
 
-# carries DEVICE OTHER ADDRESS: an echo, there and back, is two packets on the
-# one and none on the other.
+# carries DEVICE OTHER ADDRESS [OPTION...]: an echo, there and back, is two
+# packets on the one and none on the other. All on one processor, as some routes
+# are kept for each.
 carries()
 {
 	local dev=$1 other=$2 address=$3
 	local before before_other
 
+	shift 3
 	before=$(received "$dev")
 	before_other=$(received "$other")
-	in_ns ping -q -c 3 -i 0.1 -W 5 "$address" > /dev/null
+	in_ns taskset 1 ping -q -c 3 -i 0.1 -W 5 "$@" "$address" > /dev/null
 	check_err $? "no answer from $address"
 	[ "$(received "$dev")" = $((before + 6)) ]
 	check_err $? "$dev has received $(($(received "$dev") - before)) packets to $address, not 6"
@@ -102,8 +105,7 @@ mtu()
 bind_ipv6()
 {
 	RET=0
-	in_ns ping -q -c 1 -W 5 -I fd00::1 fd00::1 > /dev/null
-	check_err $? "no answer to a socket that is bound to fd00::1"
+	carries lo1 lo fd00::1 -I fd00::1
 	log_test "carried: from an address of IPv6 that is bound to"
 }
 
@@ -117,11 +119,28 @@ down()
 	log_test "carried: by lo while the device is down"
 }
 
+# A route that was made while the device was down is not kept.
+cached()
+{
+	RET=0
+	ip -n "$NS" link set lo1 down
+	ip -n "$NS" addr add fd00::2/128 dev lo1 nodad
+	carries lo lo1 fd00::2
+	carries lo lo1 10.0.0.1
+	ip -n "$NS" link set lo1 up
+	carries lo1 lo fd00::2
+	carries lo1 lo 10.0.0.1
+	ip -n "$NS" addr del fd00::2/128 dev lo1
+	log_test "carried: what had a route while the device was down"
+}
+
+# IPv6 deletes the routes of lo then, so that lo1 has the first one to ::1.
 lo_down()
 {
 	RET=0
 	ip -n "$NS" link set lo down
 	carries lo1 lo 10.0.0.1
+	carries lo1 lo ::1
 	ip -n "$NS" link set lo up
 	carries lo1 lo 10.0.0.1
 	carries lo lo1 127.0.0.1
@@ -135,34 +154,47 @@ lo_never_up()
 
 	RET=0
 	NS=ns-$(mktemp -u XXXXXX)
+	NS_LIST+=("$NS")
 	ip netns add "$NS"
 	new_lo1
 	carries lo1 lo 127.0.0.1
 	carries lo1 lo ::1
-	ip netns del "$NS"
+	cleanup_ns "$NS"
 	log_test "carried: localhost, where lo never was up"
 }
 
-# The entries that IPv6 answers with when there is no route.
-reject_routes()
+# says TEXT WHEN: what becomes of a packet to fd01::1.
+says()
 {
-	local kind
+	local out
+
+	! out=$(in_ns ping -n -q -c 1 -W 1 fd01::1 2>&1)
+	check_err $? "an answer from fd01::1, $2"
+	[[ $out = *"$1"* ]]
+	check_err $? "fd01::1, $2: '$out', not '$1'"
+}
+
+# The entries that IPv6 answers with when there is no route, or a rule that says
+# so, are those of the namespace whatever loopbacks come and go.
+rejected()
+{
+	local rule text
 
 	RET=0
-	for kind in unreachable prohibit blackhole; do
-		ip -n "$NS" -6 route add "$kind" fd01::/64
+	for rule in "" unreachable prohibit blackhole; do
+		text="Network is unreachable"
+		[ "$rule" != prohibit ] || text="Permission denied"
+		[ "$rule" != blackhole ] || text="Invalid argument"
+		[ -z "$rule" ] || ip -n "$NS" -6 rule add to fd01::/64 "$rule"
+		says "$text" "rule '$rule'"
 		ip -n "$NS" link add lo2 type rust_lo
 		ip -n "$NS" link set lo2 up
-		! in_ns ping -q -c 1 -W 1 fd01::1 > /dev/null 2>&1
-		check_err $? "an answer over a route of type $kind"
+		says "$text" "rule '$rule', with another loopback"
 		ip -n "$NS" link del lo2
-		! in_ns ping -q -c 1 -W 1 fd01::1 > /dev/null 2>&1
-		check_err $? "an answer over a route of type $kind, after lo2 was deleted"
-		ip -n "$NS" -6 route del "$kind" fd01::/64
+		says "$text" "rule '$rule', after that was deleted"
+		[ -z "$rule" ] || ip -n "$NS" -6 rule del to fd01::/64
 	done
-	# Since lo was down its route to this is the second one.
-	carries lo1 lo ::1
-	log_test "routes that reject, beside another loopback and after it"
+	log_test "no route, beside another loopback and after it"
 }
 
 # gone: namespaces are cleaned up one after the other. So that of a later one,
@@ -172,6 +204,7 @@ gone()
 	local later
 
 	later=later-$(mktemp -u XXXXXX)
+	NS_LIST+=("$later")
 	ip netns add "$later"
 	ip -n "$NS" link add veth0 type veth peer name veth0 netns "$later"
 	ip netns del "$later"
@@ -192,6 +225,7 @@ end_of_namespace()
 
 	RET=0
 	ns=ns-$(mktemp -u XXXXXX)
+	NS_LIST+=("$ns")
 	ip netns add "$ns"
 	ip -n "$ns" link set lo up
 	ip -n "$ns" link add lo3 type rust_lo
