@@ -42,7 +42,7 @@ make_page()
 	TESTS_IN=$DIR "$TOP/tests/run" "$@" || status=$?
 
 	for name; do
-		[ -s "$ROWS/$name" ] || failed_row "$name" > "$ROWS/$name"
+		[ -e "$ROWS/$name" ] || failed_row "$name" > "$ROWS/$name"
 	done
 	{
 		heading
