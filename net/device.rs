@@ -211,7 +211,8 @@ impl AnyDevice {
     /// C counterpart: `READ_ONCE(dev->mtu)`.
     #[inline]
     pub fn mtu(&self) -> u32 {
-        // SAFETY: By the type's invariants; it is changed under RTNL only, and read without any lock.
+        // SAFETY: By the type's invariants; it is changed under RTNL only, and read without any
+        // lock.
         unsafe { read_once(&raw const (*self.as_raw()).mtu) }
     }
 

@@ -487,12 +487,12 @@ impl Drop for SkBuff<'_> {
 ///
 /// # Invariants
 ///
-/// For `'dev`, `skb->dev` is a device that is not freed, by the RCU section of the call that was given
-/// the packet. `skb->protocol` and the MAC header are set. The packet holds a reference to its
-/// route, if it has one, which is of the family of its protocol.
+/// For `'dev`, `skb->dev` is a device that is not freed, by the RCU section of the call that was
+/// given the packet. `skb->protocol` and the MAC header are set. The packet holds a reference to
+/// its route, if it has one, which is of the family of its protocol.
 ///
-/// Once it is in a backlog the core sees to the rest (`net/core/dev.c`): `enqueue_to_backlog()` takes
-/// no packet of a device that is not running, under the lock of the backlog, under which
+/// Once it is in a backlog the core sees to the rest (`net/core/dev.c`): `enqueue_to_backlog()`
+/// takes no packet of a device that is not running, under the lock of the backlog, under which
 /// `flush_all_backlogs()` looks for those that it took before, after the device was closed.
 #[must_use = "a packet ends by netif_rx(), consume() or drop()"]
 #[repr(transparent)]
