@@ -135,11 +135,11 @@ impl<F: Family> Hook<Steering> for Steer<F> {
 
     #[inline]
     fn run(steering: &Steering, packet: &mut Packet<'_, F, Steering>) -> Verdict {
-        let route = packet.route().filter(|route| route.is_local());
-        if let Some(route) = route {
-            if let Some(dev) = carrier(steering, packet, route) {
-                // The route has the MTU of `lo`.
-                if packet.send_by(dev) && route.mtu_differs(packet.output(), dev.mtu()) {
+        if let Some(route) = packet.local_route() {
+            if let Some(dev) = carrier(steering, packet, route.get()) {
+                packet.send_by(dev, &route);
+                // It has the MTU of `lo`.
+                if route.get().mtu_differs(packet.output(), dev.mtu()) {
                     packet.limit_mtu(dev.mtu());
                 }
             }

@@ -198,27 +198,30 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
         route::owner_of(address, self.namespace(), self.rcu)
     }
 
-    /// Lets the packet go out by another device, if its route is a local one, and says whether it
-    /// does.
+    /// The packet's route, if it is a local one by a device that asks nobody for addresses.
+    #[inline]
+    pub fn local_route(&self) -> Option<LocalRoute<'p, F>> {
+        let route = self.route().filter(|route| route.is_local())?;
+        // INVARIANT: It is; the device was looked at.
+        self.output()
+            .has_no_neighbours()
+            .then_some(LocalRoute(route))
+    }
+
+    /// Lets the packet, with this route, go out by another device.
     ///
     /// The route stays what it is, and with it the neighbour whose address is in the link-layer
-    /// header: that of a device which asks nobody for addresses.
+    /// header.
     #[inline]
-    #[must_use = "a packet stays where it is if its route is not a local one"]
-    pub fn send_by<T>(&mut self, dev: &'p Device<T>) -> bool
+    pub fn send_by<T>(&mut self, dev: &'p Device<T>, _route: &LocalRoute<'p, F>)
     where
         T: link::Operations<Namespace = N>,
     {
-        // `ip_mc_output()` goes on after the RCU section, and a neighbour whose address is not known
-        // yet keeps the packet (`__neigh_event_send()`); neither holds the packet's device.
-        if !self.route().is_some_and(Route::is_local) || !self.output().has_no_neighbours() {
-            return false;
-        }
         // SAFETY: By the type's invariants the packet is ours to change. It goes on in the RCU
         // section that keeps the device: a local route's output is `ip_output()` or
-        // `ip6_output()`, which open one around the hooks and what follows, and no neighbour keeps
-        // it. If it is queued for user space instead, the queue holds the device
-        // (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`).
+        // `ip6_output()`, which open one around the hooks and what follows, and by the invariants
+        // of `LocalRoute` no neighbour keeps it. If it is queued for user space instead, the queue
+        // holds the device (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`).
         unsafe {
             (*self.skb)
                 .__bindgen_anon_1
@@ -226,7 +229,6 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
                 .__bindgen_anon_1
                 .dev = dev.as_raw()
         };
-        true
     }
 
     /// Tells the route of the MTU of the device that [`Packet::send_by`] has set.
@@ -235,6 +237,25 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     pub fn limit_mtu(&mut self, mtu: u32) {
         // SAFETY: By the type's invariants.
         unsafe { F::limit_mtu(self.skb, mtu) };
+    }
+}
+
+/// The route of a packet that may be given to another device ([`Packet::send_by`]).
+///
+/// Others may not, as nothing would hold the device: `ip_mc_output()` goes on after the RCU section,
+/// and a neighbour whose address is not known yet keeps the packet (`__neigh_event_send()`).
+///
+/// # Invariants
+///
+/// A local route, by a device that has no neighbours to ask, of the packet that passes the hook: a
+/// call of [`Hook::run`] has but one, and `'p` is that call.
+pub struct LocalRoute<'p, F: Family>(F::Route<'p>);
+
+impl<'p, F: Family> LocalRoute<'p, F> {
+    /// The route.
+    #[inline]
+    pub fn get(&self) -> F::Route<'p> {
+        self.0
     }
 }
 

@@ -136,75 +136,57 @@ impl<F: Family> Hook<Kept> for Look<F> {
         FOREIGN.store(packet.first::<Foreign>().is_some(), Relaxed);
         let dev = ns.dev_get_by_index_rcu(SEND_BY.load(Relaxed), rcu);
         match dev.and_then(|dev| dev.downcast::<Hooked>()) {
-            Some(dev) => SENT.store(packet.send_by(dev), Relaxed),
+            Some(dev) => {
+                let route = packet.local_route();
+                SENT.store(route.is_some(), Relaxed);
+                if let Some(route) = route {
+                    packet.send_by(dev, &route);
+                }
+            }
             None => return Verdict::Drop,
         }
         Verdict::Accept
     }
 }
 
-/// Another driver that keeps the same for a namespace.
-struct Foreign;
+/// A driver that keeps that for a namespace, and does nothing else.
+macro_rules! driver {
+    ($driver:ident, $private:ty, $kind:literal) => {
+        pub(super) struct $driver;
 
-#[vtable]
-impl device::Operations for Foreign {
-    type Private = u64;
-    type LinkType = Loopback;
-    type Stats = NoStats;
+        #[vtable]
+        impl device::Operations for $driver {
+            type Private = $private;
+            type LinkType = Loopback;
+            type Stats = NoStats;
 
-    fn setup(_dev: &mut Setup<'_, Self>) {}
+            fn setup(_dev: &mut Setup<'_, Self>) {}
 
-    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<u64, Error> {
-        Ok(0)
-    }
+            fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<$private, Error> {
+                Ok(Default::default())
+            }
 
-    fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
-        skb.consume();
-    }
-}
+            fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
+                skb.consume();
+            }
+        }
 
-#[vtable]
-impl link::Operations for Foreign {
-    const KIND: &'static CStr = c"rust_lo_foreign";
-    type Guard = link::NoGuard;
-    type Namespace = Kept;
+        #[vtable]
+        impl link::Operations for $driver {
+            const KIND: &'static CStr = $kind;
+            type Guard = link::NoGuard;
+            type Namespace = Kept;
 
-    const OPS: link::OpsRef<Self> = {
-        static OPS: link::Ops<Foreign> = link::Ops::new();
-        link::OpsRef::new(&OPS)
+            const OPS: link::OpsRef<Self> = {
+                static OPS: link::Ops<$driver> = link::Ops::new();
+                link::OpsRef::new(&OPS)
+            };
+        }
     };
 }
 
-pub(super) struct Hooked;
-
-#[vtable]
-impl device::Operations for Hooked {
-    type Private = ();
-    type LinkType = Loopback;
-    type Stats = NoStats;
-
-    fn setup(_dev: &mut Setup<'_, Self>) {}
-
-    fn init(_dev: &Registering<Self>, _rtnl: &Rtnl) -> impl PinInit<(), Error> {
-        Ok(())
-    }
-
-    fn start_xmit(_dev: &Device<Self>, skb: SkBuff<'_>, _ctx: &XmitContext) {
-        skb.consume();
-    }
-}
-
-#[vtable]
-impl link::Operations for Hooked {
-    const KIND: &'static CStr = c"rust_lo_hooks";
-    type Guard = link::NoGuard;
-    type Namespace = Kept;
-
-    const OPS: link::OpsRef<Self> = {
-        static OPS: link::Ops<Hooked> = link::Ops::new();
-        link::OpsRef::new(&OPS)
-    };
-}
+driver!(Hooked, (), c"rust_lo_hooks");
+driver!(Foreign, u64, c"rust_lo_foreign");
 
 type Links = Pin<KBox<link::Registration<Hooked>>>;
 
