@@ -115,7 +115,7 @@ compile-fail:
 	@$(STOCK_MAKE) RUST_LO_SAMPLES=m compile-fail-module
 
 compile-fail-module: module
-	@tests/compile-fail/run "$(OBJ)"
+	@tests/compile-fail/run "$(KDIR)" "$(OBJ)"
 
 # The kernels that look for faults while they run, with the module for each.
 debug-kernel kcsan-kernel:
