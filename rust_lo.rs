@@ -161,11 +161,16 @@ impl device::Operations for RustLo {
     /// Unlike `lo`, the device has to see to it that it is handed what is addressed to it: by a hook
     /// or, if the user wants that, by being an L3 master, as VRFs are; in a VRF that is the VRF.
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        if dev.private().l3_master.load(Relaxed) && !dev.is_l3_slave(rtnl) {
-            dev.set_l3_master(true, rtnl);
-            return Ok(());
+        if !dev.private().l3_master.load(Relaxed) || dev.is_l3_slave(rtnl) {
+            return steering::join(dev, rtnl);
         }
-        steering::join(dev, rtnl)
+        // Who used an address of IPv6 before has left a route by `lo` on its processor, which is
+        // kept for as long as the address.
+        if dev.has_ipv6_address(rtnl) {
+            steering::join(dev, rtnl)?;
+        }
+        dev.set_l3_master(true, rtnl);
+        Ok(())
     }
 
     /// IPv4 keeps the local routes of a device that is down. As nothing leads them here now, `lo`

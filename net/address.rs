@@ -17,11 +17,13 @@ use super::{
         Block,
         Chain, //
     },
+    once::read_once,
     rtnetlink::ExtAck, //
 };
 use core::{
     marker::PhantomData,
-    net::IpAddr, //
+    net::IpAddr,
+    ptr, //
 };
 use kernel::prelude::*;
 
@@ -154,5 +156,20 @@ impl<T: link::Operations> Device<T> {
             ifa = unsafe { (*ifa).ifa_next };
         }
         false
+    }
+
+    /// Whether the device has any address of IPv6.
+    ///
+    /// While it is up an advertisement of a router may add one that is not seen.
+    pub fn has_ipv6_address(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: By the type's invariants; it is set and cleared under RTNL only.
+        let idev = unsafe { (*self.as_raw()).ip6_ptr };
+        if idev.is_null() {
+            return false;
+        }
+        // SAFETY: As above; it lives for as long as that.
+        let list = unsafe { &raw const (*idev).addr_list };
+        // SAFETY: As above. Who adds to it without RTNL does it at once (`list_add_tail_rcu()`).
+        !ptr::eq(unsafe { read_once(&raw const (*list).next) }.cast_const(), list)
     }
 }

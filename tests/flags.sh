@@ -11,6 +11,7 @@ TESTS=(
 	"shown: a new device is no L3 master, and a localhost"
 	"kept: over down and up and a move"
 	"routes: an L3 master is the device of its routes, MTU and all"
+	"early: an L3 master has what used its addresses while it was down"
 	"switched: under traffic, nothing is lost"
 	"lo_down: switched where there is no lo"
 	"localhost: off, it has no 127.0.0.1 and ::1, whoever adds them"
@@ -101,6 +102,31 @@ routes()
 	background in_ns "$NS" socat "TCP6-LISTEN:7,bind=[fd66::1]" -
 	check "bind to an address of IPv6" wait_for listening "$NS" -t 7
 	silent "$NS" lo
+}
+
+# A route of IPv6 is kept for each processor.
+early()
+{
+	local cpu
+
+	need ethtool taskset
+	setup_ns NS
+	batch "$NS" <<- EOF
+		link set lo up
+		link add rlo0 type rust_lo
+		address add 10.66.0.1/32 dev rlo0
+		address add fd66::1/128 dev rlo0 nodad
+	EOF
+	set_flag "$NS" rlo0 l3-master on
+	for cpu in $(seq 0 $(($(nproc) - 1))); do
+		grown "$NS" lo ping_once "$NS" 10.66.0.1
+		grown "$NS" lo in_ns "$NS" taskset -c "$cpu" ping -n -q -c 1 -W 2 fd66::1
+	done
+	ip -n "$NS" link set rlo0 up
+	for cpu in $(seq 0 $(($(nproc) - 1))); do
+		grown "$NS" rlo0 ping_once "$NS" 10.66.0.1
+		grown "$NS" rlo0 in_ns "$NS" taskset -c "$cpu" ping -n -q -c 1 -W 2 fd66::1
+	done
 }
 
 # Connections of both families, and pings, while the flag changes.
