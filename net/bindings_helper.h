@@ -4,6 +4,7 @@
  * `struct net_device` only as an opaque type and none of the operation tables.
  */
 
+#include <linux/cpu.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/icmp.h>

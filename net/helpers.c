@@ -5,12 +5,14 @@
  */
 
 #include <linux/bottom_half.h>
+#include <linux/cpumask.h>
 #include <linux/etherdevice.h>
 #include <linux/icmpv6.h>
 #include <linux/irqflags.h>
 #include <linux/kconfig.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <net/dsa.h>
@@ -184,6 +186,21 @@ __rust_helper struct net *rust_helper_dev_net(const struct net_device *dev)
 	return dev_net(dev);
 }
 
+__rust_helper struct softnet_data *rust_helper_per_cpu_softnet_data(unsigned int cpu)
+{
+	return &per_cpu(softnet_data, cpu);
+}
+
+__rust_helper bool rust_helper_cpu_possible(unsigned int cpu)
+{
+	return cpu_possible(cpu);
+}
+
+__rust_helper bool rust_helper_skb_queue_empty_lockless(const struct sk_buff_head *list)
+{
+	return skb_queue_empty_lockless(list);
+}
+
 /*
  * As dev_get_by_index_rcu(), but by the tree of the namespace: that function's
  * table has 256 rows, however many devices there are.
@@ -226,6 +243,11 @@ __rust_helper struct iphdr *rust_helper_ip_hdr(const struct sk_buff *skb)
 __rust_helper bool rust_helper_skb_is_gso(const struct sk_buff *skb)
 {
 	return skb_is_gso(skb);
+}
+
+__rust_helper struct xfrm_state *rust_helper_dst_xfrm(const struct dst_entry *dst)
+{
+	return dst_xfrm(dst);
 }
 
 __rust_helper void rust_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu)

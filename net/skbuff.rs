@@ -161,6 +161,19 @@ impl<'dev> SkBuff<'dev> {
         };
     }
 
+    /// The packet's device.
+    #[inline]
+    fn dev(&self) -> *mut bindings::net_device {
+        // SAFETY: By the type's invariants the pointer is valid, and the packet has a device.
+        unsafe {
+            (*self.0.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev
+        }
+    }
+
     /// The packet's route (or what passes for one), or null. It is there for `'dev`.
     #[inline]
     fn dst(&self) -> *mut bindings::dst_entry {
@@ -309,12 +322,14 @@ impl<'dev> SkBuff<'dev> {
     /// Makes a packet that was sent with an Ethernet header one that `dev` has received.
     ///
     /// Takes the header off, and sets device, protocol and packet type. The packet holds a
-    /// reference to its route from now on; one that is not for its protocol is taken off. A packet
-    /// without a whole header comes back as it was, with the reason: `eth_type_trans()` itself
-    /// would read past its end or run into the `BUG_ON()` of `__skb_pull()`.
+    /// reference to its route from now on; one that is not for its protocol, or not of the
+    /// namespace of `dev`, is taken off. Where `dev` is in another namespace than the packet was
+    /// sent in, nothing else of the first one stays with it either. A packet without a whole header
+    /// comes back as it was, with the reason: `eth_type_trans()` itself would read past its end or
+    /// run into the `BUG_ON()` of `__skb_pull()`.
     ///
     /// C counterpart: `skb_dst_force()`, `include/net/dst.h`; `eth_type_trans()`,
-    /// `net/ethernet/eth.c`.
+    /// `net/ethernet/eth.c`; `skb_scrub_packet()`, `net/core/skbuff.c`.
     #[inline]
     pub fn eth_type_trans<'to, T: Operations<LinkType: EthernetHeader>>(
         mut self,
@@ -328,16 +343,19 @@ impl<'dev> SkBuff<'dev> {
             };
             return Err((self, why));
         }
+        if unlikely(self.dev() != dev.as_raw()) {
+            self.leave_namespace(dev);
+        }
         // SAFETY: By the type's invariants the packet is ours, and a route without a reference
         // there inside RCU. If it is being freed the packet gets none.
         unsafe { bindings::skb_dst_force(self.0.as_ptr()) };
         // SAFETY: The linear part holds a whole header; `dev` lives for `'to`.
         let protocol = unsafe { self.pull_ethernet_header(dev) };
         self.headers().protocol = protocol;
-        self.drop_foreign_dst(protocol);
+        self.drop_foreign_dst(protocol, dev);
         // INVARIANT: The packet is of `dev` now, which lives for `'to`, with protocol and MAC
-        // header, and holds its route, which is for the protocol. Only `Operations::start_xmit` is
-        // given a packet, inside RCU.
+        // header, and holds its route, which is for the protocol and of the namespace of `dev`.
+        // Only `Operations::start_xmit` is given a packet, inside RCU.
         Ok(RxSkBuff(SkBuff(ManuallyDrop::new(self).0, PhantomData)))
     }
 
@@ -378,13 +396,28 @@ impl<'dev> SkBuff<'dev> {
         protocol
     }
 
-    /// Takes the route off unless it is one for `protocol`.
+    /// Takes off what a packet has of its namespace if `dev` is in another one.
+    #[cold]
+    fn leave_namespace(&mut self, dev: &AnyDevice) {
+        // SAFETY: By the type's invariants the packet's device is alive, as is `dev`, and so are
+        // their namespaces.
+        let stays = unsafe { bindings::dev_net(self.dev()) == bindings::dev_net(dev.as_raw()) };
+        if !stays {
+            self.orphan();
+            // SAFETY: By the type's invariants the packet is ours.
+            unsafe { bindings::skb_scrub_packet(self.0.as_ptr(), true) };
+        }
+    }
+
+    /// Takes the route off unless it is one for `protocol`, of the namespace of `dev`.
     ///
     /// The input of one family would be handed the packets of another by it. What the protocol is
-    /// comes from the frame, which may be made by anybody (packet sockets, tc). Metadata of tunnels
-    /// are no route, and known as such by input (`skb_valid_dst()`).
+    /// comes from the frame, which may be made by anybody (packet sockets, tc). That of another
+    /// namespace comes with what a device above this one has sent, or a program of XDP; the operations
+    /// of a route of IPv6 go with its namespace. Metadata of tunnels are no route, and known as such
+    /// by input (`skb_valid_dst()`).
     #[inline]
-    fn drop_foreign_dst(&mut self, protocol: bindings::__be16) {
+    fn drop_foreign_dst(&mut self, protocol: bindings::__be16, dev: &AnyDevice) {
         const IPV4: u16 = (bindings::ETH_P_IP as u16).to_be();
         const IPV6: u16 = (bindings::ETH_P_IPV6 as u16).to_be();
 
@@ -394,8 +427,10 @@ impl<'dev> SkBuff<'dev> {
         }
         // SAFETY: The packet holds it.
         let family = u32::from(unsafe { route::family(dst) });
-        if protocol == IPV4 && family == bindings::AF_INET
-            || protocol == IPV6 && family == bindings::AF_INET6
+        if (protocol == IPV4 && family == bindings::AF_INET
+            || protocol == IPV6 && family == bindings::AF_INET6)
+            // SAFETY: As above; a route has a device.
+            && unsafe { Self::is_in_namespace_of(dst, dev) }
         {
             return;
         }
@@ -405,6 +440,27 @@ impl<'dev> SkBuff<'dev> {
             // SAFETY: By the type's invariants the packet is ours.
             unsafe { bindings::skb_dst_drop(self.0.as_ptr()) };
         }
+    }
+
+    /// Whether a route is of the namespace that `dev` is in.
+    ///
+    /// One that is dead is not: its device is another one by then, which may be of any namespace.
+    ///
+    /// C counterpart: `dst_dev_rcu()`, `include/net/dst.h`; `dst_dev_put()`, `net/core/dst.c`.
+    ///
+    /// # Safety
+    ///
+    /// `dst` must be a route with a device, valid inside the RCU section that is open.
+    #[inline]
+    unsafe fn is_in_namespace_of(dst: *const bindings::dst_entry, dev: &AnyDevice) -> bool {
+        // SAFETY: By the function's safety requirement. Others replace it at once.
+        let via = unsafe { read_once(&raw const (*dst).__bindgen_anon_1.dev) };
+        // SAFETY: It is set when the kernel starts, and stays.
+        if via == unsafe { bindings::blackhole_netdev } {
+            return false;
+        }
+        // SAFETY: Both are alive, the route's for as long as the RCU section is open.
+        unsafe { bindings::dev_net(via) == bindings::dev_net(dev.as_raw()) }
     }
 
     /// Frees the packet as one that has got where it was to get. Any context.
@@ -493,7 +549,8 @@ impl Drop for SkBuff<'_> {
 ///
 /// Once it is in a backlog the core sees to the rest (`net/core/dev.c`): `enqueue_to_backlog()`
 /// takes no packet of a device that is not running, under the lock of the backlog, under which
-/// `flush_all_backlogs()` looks for those that it took before, after the device was closed.
+/// `flush_all_backlogs()` looks for those that it took before, after the device was closed. Where a
+/// device moves instead, the [`backlog`](super::backlog) is waited for.
 #[must_use = "a packet ends by netif_rx(), consume() or drop()"]
 #[repr(transparent)]
 pub struct RxSkBuff<'dev>(SkBuff<'dev>);
@@ -615,7 +672,7 @@ fn cold() {}
 
 /// Tells the compiler which way is the rare one.
 #[inline(always)]
-fn unlikely(condition: bool) -> bool {
+pub(super) fn unlikely(condition: bool) -> bool {
     if condition {
         cold();
     }

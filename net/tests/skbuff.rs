@@ -49,6 +49,13 @@ unsafe extern "C" fn freed(_skb: *mut bindings::sk_buff) {
     FREED.add(1, Relaxed);
 }
 
+/// That of the first namespace.
+fn lo() -> *mut bindings::net_device {
+    let _rcu = rcu::read_lock();
+    // SAFETY: The namespace is static, and this inside RCU. Nobody takes its `lo` away.
+    unsafe { bindings::dev_by_index(&raw mut bindings::init_net, 1) }
+}
+
 /// A packet of `len` bytes: the beginning of a frame of a protocol that nobody speaks.
 ///
 /// The destructor is called when its last reference goes, or when it is orphaned.
@@ -62,10 +69,7 @@ pub(super) fn packet(len: usize) -> Result<*mut bindings::sk_buff> {
     if skb.is_null() {
         return Err(ENOMEM);
     }
-    let section = rcu::read_lock();
-    // SAFETY: The namespace is static, and this inside RCU. Nobody takes its `lo` away.
-    let lo = unsafe { bindings::dev_by_index(&raw mut bindings::init_net, 1) };
-    drop(section);
+    let lo = lo();
     // SAFETY: The packet was just made, and has room for `len` bytes, which is at most the
     // length of `FRAME`.
     unsafe {
@@ -103,6 +107,7 @@ impl TestRoute {
         Self::with_flags(family, 0)
     }
 
+    /// By the `lo` of the first namespace.
     fn with_flags(family: u32, flags: u16) -> Result<Self> {
         // SAFETY: Zero is a valid value; `__rcuref` counts the references beyond the first.
         let route: bindings::rtable = unsafe { core::mem::zeroed() };
@@ -113,7 +118,13 @@ impl TestRoute {
         ops.family = family as u16;
         route.dst.ops = &raw mut *ops;
         route.dst.flags = flags;
+        route.dst.__bindgen_anon_1.dev = lo();
         Ok(Self { route, _ops: ops })
+    }
+
+    /// Makes it one by this device.
+    fn by(&mut self, dev: *mut bindings::net_device) {
+        self.route.dst.__bindgen_anon_1.dev = dev;
     }
 
     /// Gives it to a packet, which has no reference to it then.
@@ -138,6 +149,23 @@ impl TestRoute {
         let counter = &raw const self.route.dst.__rcuref.refcnt.counter;
         // SAFETY: A part of `self`. Volatile, as others count meanwhile.
         unsafe { counter.read_volatile() }
+    }
+}
+
+/// A device in a namespace that there is not.
+struct Elsewhere(KBox<bindings::net_device>);
+
+impl Elsewhere {
+    fn new() -> Result<Self> {
+        // SAFETY: Zero is a valid value.
+        let dev: bindings::net_device = unsafe { core::mem::zeroed() };
+        let mut dev = KBox::new(dev, GFP_KERNEL)?;
+        dev.nd_net.net = core::ptr::dangling_mut();
+        Ok(Self(dev))
+    }
+
+    fn as_raw(&self) -> *mut bindings::net_device {
+        core::ptr::from_ref(&*self.0).cast_mut()
     }
 }
 
@@ -439,6 +467,59 @@ mod tests {
                     (protocol, family, wanted.0, wanted.1)
                 );
                 check!(route.references(), 0);
+            }
+            Ok(())
+        })
+    }
+
+    /// So is one of another namespace, or one whose device has gone.
+    #[test]
+    fn route_of_another_namespace() -> Result {
+        probe::with_device(|dev, _| {
+            let other = Elsewhere::new()?;
+            // SAFETY: It is set when the kernel starts.
+            let dead = unsafe { bindings::blackhole_netdev };
+            for (protocol, family) in [
+                (bindings::ETH_P_IP, bindings::AF_INET),
+                (bindings::ETH_P_IPV6, bindings::AF_INET6),
+            ] {
+                for (by, kept) in [(lo(), true), (other.as_raw(), false), (dead, false)] {
+                    let mut route = TestRoute::new(family)?;
+                    route.by(by);
+                    let raw = packet_of(protocol)?;
+                    // SAFETY: The packet is ours, and gone before the route is.
+                    unsafe { route.lend(raw) };
+                    let references = receive(raw, dev, |_| route.references())?;
+                    check!((family, references), (family, i32::from(kept)));
+                    check!(route.references(), 0);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// What a device of another namespace has sent is received without anything of that.
+    #[test]
+    fn from_another_namespace() -> Result {
+        probe::with_device(|dev, _| {
+            let other = Elsewhere::new()?;
+            for (from, skb_iif, orphaned) in [(lo(), 7, 0), (other.as_raw(), 0, 1)] {
+                let raw = packet(20)?;
+                // SAFETY: The packet is ours, and gone before the device is.
+                unsafe {
+                    (*raw)
+                        .__bindgen_anon_1
+                        .__bindgen_anon_1
+                        .__bindgen_anon_1
+                        .dev = from;
+                    (*raw).__bindgen_anon_4.headers.as_mut().skb_iif = 7;
+                }
+                let seen = receive(raw, dev, |_| {
+                    // SAFETY: `skb` owns the packet.
+                    let headers = unsafe { (*raw).__bindgen_anon_4.headers.as_ref() };
+                    (headers.skb_iif, FREED.load(Relaxed))
+                })?;
+                check!(seen, (skb_iif, orphaned));
             }
             Ok(())
         })
