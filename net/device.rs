@@ -225,6 +225,17 @@ impl AnyDevice {
         unsafe { bindings::netif_running(self.as_raw()) }
     }
 
+    /// How far it has come between registration and its end, as `NETREG_*` has it.
+    ///
+    /// C counterpart: `reg_state`, `include/linux/netdevice.h`.
+    pub(super) fn reg_state(&self) -> bindings::netdev_reg_state {
+        // SAFETY: By the type's invariants.
+        let state = unsafe { &raw const (*self.as_raw()).reg_state };
+        // SAFETY: As above. Others write it at once.
+        let state = unsafe { read_once(state.cast::<i8>()) };
+        state as bindings::netdev_reg_state
+    }
+
     /// Whether it needs to ask nobody for addresses of its link layer.
     ///
     /// C counterpart: `IFF_NOARP`, `IFF_LOOPBACK`, as in `arp_constructor()` (`net/ipv4/arp.c`).

@@ -20,6 +20,7 @@
 
 mod adapter;
 pub mod address;
+mod backlog;
 pub(crate) mod bindings;
 mod carrier;
 pub mod context;

@@ -5,7 +5,7 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use super::{
-    bindings,
+    backlog, bindings,
     context::{
         RcuRead,
         Rtnl, //
@@ -207,7 +207,7 @@ impl<'a, T: link::Operations> ForNamespace<'a, T> {
     /// ([`Packet::first`](super::netfilter::Packet::first)), or none. It is forgotten when the
     /// device leaves the namespace or goes. One that is on its way already is none.
     pub fn set_first(&self, dev: Option<&Device<T>>) {
-        // `fill_info` is called for a device that `DropQueued` was told of before. The core takes
+        // `fill_info` is called for a device that `Leave` was told of before. The core takes
         // devices off its lists before it tells (`unregister_netdevice_many_notify()`,
         // `__dev_change_net_namespace()`, `net/core/dev.c`).
         let here = |dev: &&Device<T>| {
@@ -218,7 +218,7 @@ impl<'a, T: link::Operations> ForNamespace<'a, T> {
                     .is_some_and(|listed| listed.as_raw() == dev.as_raw())
         };
         // SAFETY: It is a registered device of `T` that is listed in this namespace, so
-        // `DropQueued` is still to be told of its end, and takes it away again.
+        // `Leave` is still to be told of its end, and takes it away again.
         unsafe {
             self.data
                 .shared
@@ -230,9 +230,9 @@ impl<'a, T: link::Operations> ForNamespace<'a, T> {
     /// Puts the driver's hooks in place in this namespace, if they are not. Process context.
     pub fn hook(&self) -> Result {
         // SAFETY: Data and namespace belong together. The data is pinned, and not freed before an
-        // RCU grace period has passed after the hooks were taken away: `ops_undo_list()`
-        // (`net/core/net_namespace.c`) waits for one before it frees, and by then the hooks are
-        // gone with the devices, or else `Data::drop()` waits itself.
+        // RCU grace period has passed after the hooks were taken away: that goes with the last
+        // device, whose end waits for one (`unregister_netdevice_many_notify()`,
+        // `net/core/dev.c`), or else `Data::drop()` waits itself.
         unsafe {
             self.data
                 .hooks
@@ -280,7 +280,7 @@ pub(super) struct Registration<T: link::Operations> {
     #[pin]
     ops: Opaque<bindings::pernet_operations>,
     #[pin]
-    queued: notifier::Registration<DropQueued<T>>,
+    leaving: notifier::Registration<Leave<T>>,
 }
 
 // SAFETY: The operations are only touched by the core, under its locks.
@@ -303,7 +303,7 @@ impl<T: link::Operations> Registration<T> {
     /// C counterpart: `register_pernet_subsys()`, `net/core/net_namespace.c`.
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            queued <- notifier::Registration::new(),
+            leaving <- notifier::Registration::new(),
             ops <- Opaque::try_ffi_init(|ops: *mut bindings::pernet_operations| {
                 // SAFETY: `ops` is valid for writes.
                 unsafe {
@@ -374,8 +374,11 @@ impl<T: link::Operations> PinnedDrop for Registration<T> {
     }
 }
 
-/// Lets hooks forget a device that goes ([`First`]), and lets go of packets that they have given to it
-/// and that wait in a queue of user space (`NF_QUEUE`) since.
+/// Of a device that goes, or leaves its namespace, lets nothing stay behind.
+///
+/// Its packets in a backlog are waited for where it goes on in another namespace: they have a
+/// route of this one. Hooks forget it ([`First`]), and packets that they have given to it and that
+/// wait in a queue of user space (`NF_QUEUE`) since are let go of.
 ///
 /// Those hold the device (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`), and so would its
 /// end for as long as a program does not answer; nfnetlink_queue lets go of what is to go out by a
@@ -384,16 +387,22 @@ impl<T: link::Operations> PinnedDrop for Registration<T> {
 /// They can be there if somebody has put a hook behind all others. By the time of this event all
 /// that were on their way when the device went down have come to such a queue or are gone, as an
 /// RCU grace period has passed.
-struct DropQueued<T>(PhantomData<T>);
+pub(super) struct Leave<T>(PhantomData<T>);
 
-impl<T: link::Operations> Notifier for DropQueued<T> {
+impl<T: link::Operations> Notifier for Leave<T> {
     const PRIORITY: i32 = 0;
 
     fn notify(event: Event, dev: &AnyDevice, rtnl: &Rtnl) {
-        if !Registration::<T>::NEEDED || event != Event::Unregister {
+        if event != Event::Unregister {
             return;
         }
-        if let Some(dev) = dev.downcast::<T>() {
+        let Some(dev) = dev.downcast::<T>() else {
+            return;
+        };
+        if dev.reg_state() == bindings::netdev_reg_state_NETREG_REGISTERED {
+            backlog::drain(rtnl);
+        }
+        if Registration::<T>::NEEDED {
             dev.data(rtnl).shared.first.forget(dev, rtnl);
             // SAFETY: The namespace is alive; the function has no preconditions.
             unsafe { bindings::nf_queue_nf_hook_drop(dev.namespace(rtnl).as_raw()) };

@@ -22,8 +22,7 @@ use kernel::{
 pub(super) enum Event {
     /// The device is being registered, or has come into another namespace (`NETDEV_REGISTER`).
     Register,
-    /// The device is being unregistered, or leaves its namespace (`NETDEV_UNREGISTER`). May be
-    /// told more than once.
+    /// The device is being unregistered, or leaves its namespace (`NETDEV_UNREGISTER`).
     Unregister,
 }
 
@@ -163,6 +162,11 @@ impl<N: Notifier> Chain for Devices<N> {
             let info = info.cast::<bindings::netdev_notifier_info>();
             // SAFETY: What the core hands over is a `netdev_notifier_info` of a live device.
             let dev = unsafe { AnyDevice::from_raw((*info).dev) };
+            // While its last references are waited for a device is told of again, and nothing holds
+            // its namespace by then (`netdev_wait_allrefs_any()`, net/core/dev.c).
+            if dev.reg_state() == bindings::netdev_reg_state_NETREG_UNREGISTERED {
+                return Ok(());
+            }
             // SAFETY: RTNL is held (`call_netdevice_notifiers_info()`, net/core/dev.c).
             let rtnl = unsafe { Rtnl::assume_held() };
             N::notify(event, dev, &rtnl);

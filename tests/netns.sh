@@ -12,6 +12,7 @@ TESTS=(
 	"move: between namespaces, down and up, with a new name"
 	"initial: into the initial namespace and out of it"
 	"traffic: moved under traffic"
+	"backlog: what it has received before it moves is not received where it goes"
 	"taken: a move to where the name is taken is refused, and changes nothing"
 	"idle: freed after a device that never was up"
 	"used: freed after a device that was up and went down"
@@ -28,6 +29,7 @@ TESTS=(
 cleanup_hook()
 {
 	ip link del rlt0 2> /dev/null
+	[ ! -e "$TMP/max_backlog" ] || sysctl -qw "net.core.netdev_max_backlog=$(cat "$TMP/max_backlog")"
 }
 
 move()
@@ -99,6 +101,72 @@ traffic()
 	done
 	ip -n "$A" link set rlo0 up
 	grown "$A" rlo0 ping_once "$A" 127.0.0.1
+}
+
+# in_backlog CPU N: that many packets, or more, wait for this processor.
+in_backlog()
+{
+	awk -v cpu="$1" '
+		BEGIN { for (i = 0; i < 16; i++) digit[sprintf("%x", i)] = i }
+		# Strings of eight digits; the thirteenth is the processor, the twelfth how many wait.
+		$13 == sprintf("%08x", cpu) {
+			for (i = 1; i <= 8; i++) n = n * 16 + digit[substr($12, i, 1)]
+			print n
+		}' /proc/net/softnet_stat
+}
+
+filled()
+{
+	[ "$(in_backlog 1)" -ge "$1" ]
+}
+
+drained()
+{
+	[ "$(in_backlog 1)" = 0 ]
+}
+
+# One processor sends, and another one, to which RPS gives what is received, is slow. The grace
+# periods of a move take care of some hundred packets.
+backlog()
+{
+	local i
+
+	need nft python3 taskset
+	[ "$(nproc)" -gt 1 ] || skip "there is one processor"
+	setup_loopback A
+	setup_ns B
+	ip netns exec "$A" sh -c 'echo 2 > /sys/class/net/rlo0/queues/rx-0/rps_cpus' 2> /dev/null || skip "no RPS"
+	{
+		printf 'table ip slow {\nchain p {\ntype filter hook prerouting priority raw\n'
+		for ((i = 0; i < 500; i++)); do echo "udp dport $((20000 + i)) drop"; done
+		printf '}\n}\n'
+	} | in_ns "$A" nft -f -
+	in_ns "$B" nft -f - <<- EOF
+		table ip counted {
+			counter c { }
+			chain p {
+				type filter hook prerouting priority raw
+				iifname rlo0 counter name c
+			}
+		}
+	EOF
+	sysctl -n net.core.netdev_max_backlog > "$TMP/max_backlog"
+	sysctl -qw net.core.netdev_max_backlog=12000
+	background in_ns "$A" taskset -c 0 python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("127.0.0.1", 9))
+while True:
+    try:
+        s.send(b"x")
+    except ConnectionRefusedError:
+        pass'
+	check "a backlog" wait_for filled 10000
+	ip -n "$A" link set rlo0 netns "$B"
+	end_background
+	wait_for drained
+	equal "packets received where it has come" "packets 0 bytes 0" \
+		"$(in_ns "$B" nft list counters | sed -n 's/^[[:space:]]*\(packets.*\)/\1/p')"
 }
 
 taken()
