@@ -23,7 +23,8 @@ use super::{
         self,
         Family,
         Route, //
-    }, //
+    },
+    skbuff::unlikely, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -78,7 +79,7 @@ pub(super) struct Shared<N> {
 /// # Invariants
 ///
 /// The address of a registered device of the driver that the hooks are of, or 0. It is taken away
-/// (by `netns::DropQueued`) when the device is being unregistered or leaves the namespace, before
+/// (by `netns::Leave`) when the device is being unregistered or leaves the namespace, before
 /// an RCU grace period passes that both wait for.
 pub(super) struct First(Atomic<usize>);
 
@@ -198,10 +199,13 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
         route::owner_of(address, self.namespace(), self.rcu)
     }
 
-    /// The packet's route, if it is a local one by a device that asks nobody for addresses.
+    /// The packet's route, if it is a local one by a device that asks nobody for addresses, and
+    /// the packet goes by it as it is.
     #[inline]
     pub fn local_route(&self) -> Option<LocalRoute<'p, F>> {
-        let route = self.route().filter(|route| route.is_local())?;
+        let route = self
+            .route()
+            .filter(|route| route.is_local() && route.is_plain())?;
         // INVARIANT: It is; the device was looked at.
         self.output()
             .has_no_neighbours()
@@ -211,16 +215,20 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     /// Lets the packet, with this route, go out by another device.
     ///
     /// The route stays what it is, and with it the neighbour whose address is in the link-layer
-    /// header.
+    /// header. A device of another namespace is not taken.
     #[inline]
     pub fn send_by<T>(&mut self, dev: &'p Device<T>, _route: &LocalRoute<'p, F>)
     where
         T: link::Operations<Namespace = N>,
     {
+        // SAFETY: The device is alive.
+        if unlikely(unsafe { bindings::dev_net(dev.as_raw()) != self.namespace().as_raw() }) {
+            return;
+        }
         // SAFETY: By the type's invariants the packet is ours to change. It goes on in the RCU
-        // section that keeps the device: a local route's output is `ip_output()` or
-        // `ip6_output()`, which open one around the hooks and what follows, and by the invariants
-        // of `LocalRoute` no neighbour keeps it. If it is queued for user space instead, the queue
+        // section that keeps the device: the output of a local route that transforms nothing is
+        // `ip_output()` or `ip6_output()`, which open one around the hooks and what follows, and by
+        // the invariants of `LocalRoute` no neighbour keeps it. If it is queued for user space instead, the queue
         // holds the device (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`).
         unsafe {
             (*self.skb)
@@ -242,13 +250,14 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
 
 /// The route of a packet that may be given to another device ([`Packet::send_by`]).
 ///
-/// Others may not, as nothing would hold the device: `ip_mc_output()` goes on after the RCU section,
-/// and a neighbour whose address is not known yet keeps the packet (`__neigh_event_send()`).
+/// Others may not, as nothing would hold the device: `ip_mc_output()` and `xfrm_output()` go on after
+/// the RCU section, and a neighbour whose address is not known yet keeps the packet
+/// (`__neigh_event_send()`). What IPsec makes of a packet comes by the hook again.
 ///
 /// # Invariants
 ///
-/// A local route, by a device that has no neighbours to ask, of the packet that passes the hook: a
-/// call of [`Hook::run`] has but one, and `'p` is that call.
+/// A local route that transforms nothing, by a device that has no neighbours to ask, of the packet
+/// that passes the hook: a call of [`Hook::run`] has but one, and `'p` is that call.
 pub struct LocalRoute<'p, F: Family>(F::Route<'p>);
 
 impl<'p, F: Family> LocalRoute<'p, F> {

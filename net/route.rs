@@ -78,6 +78,9 @@ pub trait Route<'a>: Copy {
     /// Whether it leads to an address of this host.
     fn is_local(self) -> bool;
 
+    /// Whether packets go by it as they are: not through IPsec, or into a tunnel.
+    fn is_plain(self) -> bool;
+
     /// The device that has the address of a local route: mostly another one than that of the route,
     /// which is `lo`. `None` if the route does not know.
     fn owner(
@@ -135,8 +138,21 @@ unsafe fn dst_of(skb: *const bindings::sk_buff, wanted: u32) -> Option<*mut bind
 pub(super) unsafe fn family(dst: *const bindings::dst_entry) -> c_ushort {
     // SAFETY: By the function's safety requirement.
     let ops = unsafe { (*dst).ops };
-    // SAFETY: The operations of a route are static.
+    // SAFETY: The operations of a route are there for as long as the route: they are static, or a
+    // part of its namespace.
     unsafe { (*ops).family }
+}
+
+/// Whether what is sent by the route is made into something else first: it is the first of a bundle
+/// of IPsec, or encapsulates.
+///
+/// # Safety
+///
+/// `dst` must be valid.
+#[inline]
+unsafe fn transforms(dst: *const bindings::dst_entry) -> bool {
+    // SAFETY: By the function's safety requirement; neither changes.
+    unsafe { !bindings::dst_xfrm(dst).is_null() || !(*dst).lwtstate.is_null() }
 }
 
 /// A route of IPv4.
@@ -152,6 +168,12 @@ impl<'a> Route<'a> for Route4<'a> {
     fn is_local(self) -> bool {
         // SAFETY: By the type's invariants; the field does not change.
         u32::from(unsafe { (*self.0).rt_type }) == bindings::RTN_LOCAL
+    }
+
+    #[inline]
+    fn is_plain(self) -> bool {
+        // SAFETY: By the type's invariants; a `dst_entry` is its first member.
+        !unsafe { transforms(self.0.cast()) }
     }
 
     /// A packet to 0.0.0.0 gets its route without a lookup, and so one that does not know
@@ -262,6 +284,12 @@ impl<'a> Route<'a> for Route6<'a> {
     }
 
     #[inline]
+    fn is_plain(self) -> bool {
+        // SAFETY: By the type's invariants; a `dst_entry` is its first member.
+        !unsafe { transforms(self.0.cast()) }
+    }
+
+    #[inline]
     fn owner(
         self,
         _output: &'a AnyDevice,
@@ -313,6 +341,13 @@ impl Family for Ipv6 {
         // the first member of an `rt6_info`, and this bit of its flags does not change.
         let kept_for_a_cpu = unsafe { (*rt).rt6i_flags } & bindings::RTF_PCPU != 0;
         if mtu < bindings::IPV6_MIN_MTU || !kept_for_a_cpu {
+            return;
+        }
+        // Others read its metrics meanwhile. Those that it shares with the table are let go of below,
+        // and are there for an RCU grace period more if the table has had them
+        // (`fib6_info_destroy_rcu()`, `net/ipv6/ip6_fib.c`).
+        // SAFETY: As above; it is set to null when the route is taken from the table.
+        if unsafe { read_once(&raw const (*rt).from) }.is_null() {
             return;
         }
         // What a user has set is in metrics that are shared with the table, and stays if it is

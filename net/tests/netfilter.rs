@@ -32,7 +32,14 @@ use crate::net::{
         Verdict,
         LAST, //
     },
-    netns::PerNamespace,
+    netns::{
+        Leave,
+        PerNamespace, //
+    },
+    notifier::{
+        Chain,
+        Devices, //
+    },
     route::{
         Family,
         Ipv4,
@@ -375,7 +382,8 @@ mod tests {
     }
 
     /// A packet goes by the device that the hook has chosen, and as it has decided; but not if its
-    /// route is not a local one, or leads by a device that has neighbours.
+    /// route is not a local one, or leads by a device that has neighbours, or into a tunnel; nor by
+    /// a device of another namespace.
     #[test]
     fn sent_by() -> Result {
         let links = links()?;
@@ -405,13 +413,23 @@ mod tests {
             } else {
                 bindings::AF_INET as u16
             };
-            for (local, output, sent) in [
-                (true, lo, true),
-                (false, lo, false),
-                (true, with_neighbours, false),
+            for (local, output, plain, here, sent) in [
+                (true, lo, true, true, true),
+                (false, lo, true, true, false),
+                (true, with_neighbours, true, true, false),
+                (true, lo, false, true, false),
+                (true, lo, true, false, false),
             ] {
                 four.rt_type = if local { bindings::RTN_LOCAL as u16 } else { 1 };
                 six.rt6i_flags = if local { bindings::RTF_LOCAL } else { 0 };
+                // Nobody looks what it is.
+                let tunnel = if plain {
+                    core::ptr::null_mut()
+                } else {
+                    core::ptr::dangling_mut()
+                };
+                four.dst.lwtstate = tunnel;
+                six.dst.lwtstate = tunnel;
                 let route = if is_six {
                     &raw mut six.dst
                 } else {
@@ -419,15 +437,55 @@ mod tests {
                 };
                 SEND_BY.store(dev.ifindex(), Relaxed);
                 let by = if sent { dev.as_raw() } else { output };
-                check!(
-                    pass_by(output, kept, is_six, Some(route))?,
-                    (bindings::NF_ACCEPT, by)
-                );
-                check!(SENT.load(Relaxed), sent);
+                // SAFETY: RTNL is held, so that nobody else asks whose it is, or moves it.
+                let namespace = unsafe { &mut (*dev.as_raw()).nd_net.net };
+                let its_own = *namespace;
+                if !here {
+                    *namespace = core::ptr::dangling_mut();
+                }
+                let passed = pass_by(output, kept, is_six, Some(route));
+                *namespace = its_own;
+                check!(passed?, (bindings::NF_ACCEPT, by));
+                check!(SENT.load(Relaxed), local && plain && output == lo);
             }
             check!(pass_by(lo, kept, is_six, None)?, (bindings::NF_ACCEPT, lo));
             SEND_BY.store(0, Relaxed);
             check!(pass_by(lo, kept, is_six, None)?, (bindings::NF_DROP, lo));
+        }
+        Ok(())
+    }
+
+    /// What is told again of a device, when its namespace may have gone, is not listened to.
+    #[test]
+    fn told_again() -> Result {
+        let links = links()?;
+        let rtnl = Rtnl::lock();
+        let dev = links.create(NAME, &rtnl)?;
+        let here = dev.for_namespace(&rtnl);
+        for (state, first) in [
+            (
+                bindings::netdev_reg_state_NETREG_UNREGISTERED,
+                dev.ifindex(),
+            ),
+            (bindings::netdev_reg_state_NETREG_UNREGISTERING, 0),
+        ] {
+            here.set_first(Some(dev));
+            // SAFETY: Zero is a valid value.
+            let mut info: bindings::netdev_notifier_info = unsafe { core::mem::zeroed() };
+            info.dev = dev.as_raw();
+            // SAFETY: RTNL is held, as when the core calls it. The state is put back.
+            unsafe {
+                let before = (*dev.as_raw()).reg_state;
+                (*dev.as_raw()).reg_state = state as u8;
+                let told = Devices::<Leave<Hooked>>::call(
+                    bindings::netdev_cmd_NETDEV_UNREGISTER as c_ulong,
+                    (&raw mut info).cast(),
+                );
+                (*dev.as_raw()).reg_state = before;
+                told?;
+            }
+            pass(here.data(), false, None, &rtnl)?;
+            check!(FIRST.load(Relaxed), first);
         }
         Ok(())
     }
