@@ -279,7 +279,8 @@ fn too_big(dev: &Device<RustLo>, skb: SkBuff<'_>, mtu: u32, ctx: &XmitContext) {
 
 /// Without `localhost` the device has neither 127.0.0.1 nor ::1: not from the kernel, which would
 /// give them to each loopback that comes up (`inetdev_event()`, `net/ipv4/devinet.c`;
-/// `init_loopback()`, `net/ipv6/addrconf.c`), nor from a user.
+/// `init_loopback()`, `net/ipv6/addrconf.c`), nor from a user (but with a peer: of such an address
+/// of IPv4 nobody is told).
 impl address::Validator for RustLo {
     fn validate_address(dev: &Device<Self>, address: IpAddr, extack: &mut ExtAck<'_>) -> Result {
         let localhost = match address {

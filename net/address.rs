@@ -33,7 +33,8 @@ pub trait Validator: link::Operations {
     /// an error refuses it. Process context: those of IPv6 that come with an advertisement of a
     /// router are added in a softirq, and nobody is asked (`ipv6_add_addr()`, `net/ipv6/addrconf.c`).
     ///
-    /// Of an address with a peer it is the peer's that is looked at, as in C.
+    /// Of an address of IPv4 with a peer it is the peer's that is looked at, as in C: the other one
+    /// is not told (`struct in_validator_info`).
     ///
     /// C counterpart: a notifier of `register_inetaddr_validator_notifier()` and
     /// `register_inet6addr_validator_notifier()`.
@@ -170,6 +171,9 @@ impl<T: link::Operations> Device<T> {
         // SAFETY: As above; it lives for as long as that.
         let list = unsafe { &raw const (*idev).addr_list };
         // SAFETY: As above. Who adds to it without RTNL does it at once (`list_add_tail_rcu()`).
-        !ptr::eq(unsafe { read_once(&raw const (*list).next) }.cast_const(), list)
+        !ptr::eq(
+            unsafe { read_once(&raw const (*list).next) }.cast_const(),
+            list,
+        )
     }
 }
