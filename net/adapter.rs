@@ -219,7 +219,7 @@ impl<T: link::Operations> Adapter<T> {
         // SAFETY: The context is that of `ndo_start_xmit`.
         let ctx = unsafe { XmitContext::assume() };
         T::start_xmit(dev, skb, &ctx);
-        bindings::netdev_tx_NETDEV_TX_OK
+        bindings::netdev_tx::NETDEV_TX_OK
     }
 
     /// # Safety

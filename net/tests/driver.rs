@@ -93,7 +93,7 @@ impl Own {
         in_xmit(|_| {
             // SAFETY: The packet is handed over, in the context of a transmit.
             let answer = unsafe { xmit(skb, self.dev) };
-            check!(answer, bindings::netdev_tx_NETDEV_TX_OK);
+            check!(answer == bindings::netdev_tx::NETDEV_TX_OK);
             look()
         })
     }

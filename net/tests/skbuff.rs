@@ -394,10 +394,7 @@ mod tests {
     #[test]
     fn transmit_that_consumes() -> Result {
         probe::with_device(|dev, _| {
-            check!(
-                xmit(dev, packet(20)?),
-                Some(bindings::netdev_tx_NETDEV_TX_OK)
-            );
+            check!(xmit(dev, packet(20)?) == Some(bindings::netdev_tx::NETDEV_TX_OK));
             check!(FREED.load(Relaxed), 1);
             check!(dev.lstats().packets, 0);
             Ok(())
@@ -408,10 +405,7 @@ mod tests {
     fn transmit_that_receives() -> Result {
         probe::with_device(|dev, _| {
             probe::loop_back();
-            check!(
-                xmit(dev, packet(20)?),
-                Some(bindings::netdev_tx_NETDEV_TX_OK)
-            );
+            check!(xmit(dev, packet(20)?) == Some(bindings::netdev_tx::NETDEV_TX_OK));
             check!(freed_after_a_while(), 1);
             check!((dev.lstats().packets, dev.lstats().bytes), (1, 6));
             Ok(())
@@ -422,10 +416,7 @@ mod tests {
     fn transmit_of_a_short_frame() -> Result {
         probe::with_device(|dev, _| {
             probe::loop_back();
-            check!(
-                xmit(dev, packet(13)?),
-                Some(bindings::netdev_tx_NETDEV_TX_OK)
-            );
+            check!(xmit(dev, packet(13)?) == Some(bindings::netdev_tx::NETDEV_TX_OK));
             check!(FREED.load(Relaxed), 1);
             check!(dev.lstats().packets, 0);
             Ok(())
