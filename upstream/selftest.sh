@@ -12,10 +12,13 @@ ALL_TESTS="
 	carried_ipv6
 	mtu
 	bind_ipv6
+	any_ipv4
 	down
 	cached
 	lo_down
 	lo_never_up
+	moved
+	vrf
 	rejected
 	namespace_goes_deleted
 	namespace_goes_moved
@@ -35,6 +38,14 @@ in_ns()
 received()
 {
 	ip -n "$NS" -s -j link show dev "$1" | jq '.[].stats64.rx.packets'
+}
+
+# other_ns: in NS, which is to be local, a namespace whose lo never was up.
+other_ns()
+{
+	NS=ns-$(mktemp -u XXXXXX)
+	NS_LIST+=("$NS")
+	ip netns add "$NS"
 }
 
 new_lo1()
@@ -109,6 +120,39 @@ bind_ipv6()
 	log_test "carried: from an address of IPv6 that is bound to"
 }
 
+# any FROM: a datagram from there that is sent to 0.0.0.0.
+any()
+{
+	in_ns python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.bind((sys.argv[1], 5000))
+s.sendto(b"any", ("0.0.0.0", 5000))
+s.recv(3)' "$1" 2> /dev/null
+	check_err $? "what $1 sends to 0.0.0.0 does not arrive"
+}
+
+# That is sent without a lookup: it goes where it would if the address were written.
+any_ipv4()
+{
+	local before before_lo
+
+	RET=0
+	before=$(received lo1)
+	before_lo=$(received lo)
+	any 10.0.0.1
+	[ "$(received lo1)" = $((before + 1)) ]
+	check_err $? "lo1 has not received what 10.0.0.1 sends to 0.0.0.0"
+	any 127.0.0.1
+	[ "$(received lo)" = $((before_lo + 1)) ]
+	check_err $? "lo has not received what 127.0.0.1 sends to 0.0.0.0, and that alone"
+	ip -n "$NS" link set lo down
+	any 10.0.0.1
+	ip -n "$NS" link set lo up
+	log_test "carried: what is sent to 0.0.0.0"
+}
+
 down()
 {
 	RET=0
@@ -153,14 +197,65 @@ lo_never_up()
 	local NS
 
 	RET=0
-	NS=ns-$(mktemp -u XXXXXX)
-	NS_LIST+=("$NS")
-	ip netns add "$NS"
+	other_ns
 	new_lo1
 	carries lo1 lo 127.0.0.1
 	carries lo1 lo ::1
 	cleanup_ns "$NS"
 	log_test "carried: localhost, where lo never was up"
+}
+
+# A loopback that is up when it is moved leaves its addresses, and gets others.
+moved()
+{
+	local from=$NS NS
+
+	RET=0
+	ip -n "$from" link add lo4 type rust_lo
+	ip -n "$from" addr add 10.0.4.1/32 dev lo4
+	ip -n "$from" addr add fd04::1/128 dev lo4 nodad
+	ip -n "$from" link set lo4 up
+	NS=$from
+	carries lo4 lo 10.0.4.1
+	carries lo4 lo fd04::1
+	other_ns
+	ip -n "$from" link set lo4 netns "$NS"
+	! ip netns exec "$from" ping -q -c 1 -W 1 10.0.4.1 > /dev/null 2>&1
+	check_err $? "10.0.4.1 is still there"
+	! ip netns exec "$from" ping -q -c 1 -W 1 fd04::1 > /dev/null 2>&1
+	check_err $? "fd04::1 is still there"
+	ip -n "$NS" link set lo up
+	ip -n "$NS" addr add 10.0.4.2/32 dev lo4
+	ip -n "$NS" addr add fd04::2/128 dev lo4 nodad
+	ip -n "$NS" link set lo4 up
+	carries lo4 lo 10.0.4.2
+	carries lo4 lo fd04::2
+	cleanup_ns "$NS"
+	log_test "carried: by a loopback that was moved while it was up"
+}
+
+# Its members are carried by the VRF, whatever they are; ::1 of a member, which is of
+# that device alone, by lo.
+vrf()
+{
+	local NS
+
+	RET=0
+	other_ns
+	ip -n "$NS" link set lo up
+	ip -n "$NS" link add vrf1 type vrf table 10
+	ip -n "$NS" link set vrf1 up
+	ip -n "$NS" link add lo5 type rust_lo
+	ip -n "$NS" link set lo5 master vrf1
+	ip -n "$NS" addr add 10.0.5.1/32 dev lo5
+	ip -n "$NS" addr add fd05::1/128 dev lo5 nodad
+	ip -n "$NS" link set lo5 up
+	carries vrf1 lo5 10.0.5.1 -I vrf1
+	carries vrf1 lo5 fd05::1 -I vrf1
+	ip -n "$NS" -6 route get ::1 oif lo5 | grep -q 'dev lo '
+	check_err $? "the route to ::1 of a member is not that of lo"
+	cleanup_ns "$NS"
+	log_test "in a VRF, as any other device"
 }
 
 # says TEXT WHEN: what becomes of a packet to fd01::1.
@@ -260,6 +355,7 @@ namespace_goes()
 }
 
 require_command jq
+require_command python3
 setup_ns NS || exit "$ksft_skip"
 if ! ip -n "$NS" link add lo1 type rust_lo 2> /dev/null; then
 	echo "SKIP: there is no rust_lo"
