@@ -11,9 +11,9 @@ use super::bindings;
 use core::ops::Deref;
 use kernel::types::NotThreadSafe;
 
-/// What stands for the state of the task or context that it was made in: it does not leave that,
-/// and there is no second one. No driver can name this, and so none can make what it is in
-/// [`Copy`], not even one of the same crate.
+/// What stands for the state of the task or context that it was made in, and does not leave that.
+/// No driver can name this, and so none can make what it is in [`Copy`], not even one of the same
+/// crate: a copy could outlive the state.
 struct Token(NotThreadSafe);
 
 /// The same for values that stand for something else.

@@ -113,8 +113,8 @@ pub trait Operations: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Fills in the counters. Any context that does not hold a lock of the driver, inside RCU (of
-    /// which `/proc/net/dev` makes use): must not sleep.
+    /// Fills in the counters. Any context that does not hold a lock of the driver, inside RCU
+    /// (that of the caller's, as for `/proc/net/dev`, or one for this call): must not sleep.
     ///
     /// C counterpart: `ndo_get_stats64`.
     fn get_stats64(_dev: &Device<Self>, _stats: &mut stats::LinkStats, _rcu: &RcuRead) {

@@ -20,8 +20,9 @@ use kernel::sync::atomic::AtomicType;
 /// `WRITE_ONCE()` does.
 #[inline(always)]
 pub(super) unsafe fn read_once<T: AtomicType>(ptr: *const T) -> T {
+    const { assert!(size_of::<T>() <= size_of::<usize>()) };
     // SAFETY: By the function's safety requirement; a volatile access is an atomic one to the
-    // kernel's memory model if it is of a machine word, which types with this bound are.
+    // kernel's memory model if it is of no more than a machine word, which was just asserted.
     unsafe { ptr.read_volatile() }
 }
 
@@ -35,6 +36,7 @@ pub(super) unsafe fn read_once<T: AtomicType>(ptr: *const T) -> T {
 /// `READ_ONCE()` and `WRITE_ONCE()` do.
 #[inline(always)]
 pub(super) unsafe fn write_once<T: AtomicType>(ptr: *mut T, value: T) {
+    const { assert!(size_of::<T>() <= size_of::<usize>()) };
     // SAFETY: As in `read_once`.
     unsafe { ptr.write_volatile(value) };
 }
