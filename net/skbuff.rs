@@ -413,9 +413,9 @@ impl<'dev> SkBuff<'dev> {
     ///
     /// The input of one family would be handed the packets of another by it. What the protocol is
     /// comes from the frame, which may be made by anybody (packet sockets, tc). That of another
-    /// namespace comes with what a device above this one has sent, or a program of XDP; the operations
-    /// of a route of IPv6 go with its namespace. Metadata of tunnels are no route, and known as such
-    /// by input (`skb_valid_dst()`).
+    /// namespace comes with what a device above this one has sent, or a program of XDP; the
+    /// operations of a route of IPv6 go with its namespace. Metadata of tunnels are no route, and
+    /// known as such by input (`skb_valid_dst()`).
     #[inline]
     fn drop_foreign_dst(&mut self, protocol: bindings::__be16, dev: &AnyDevice) {
         const IPV4: u16 = (bindings::ETH_P_IP as u16).to_be();

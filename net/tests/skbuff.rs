@@ -475,7 +475,7 @@ mod tests {
                 (bindings::ETH_P_IPV6, bindings::AF_INET6),
             ] {
                 for (by, kept) in [(lo(), true), (other.as_raw(), false), (dead, false)] {
-                    let mut route = TestRoute::new(family)?;
+                    let mut route = TestRoute::with_flags(family, 0)?;
                     route.by(by);
                     let raw = packet_of(protocol)?;
                     // SAFETY: The packet is ours, and gone before the route is.
