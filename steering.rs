@@ -16,6 +16,7 @@ use crate::{
         },
         netfilter::{
             self,
+            Here,
             Hook,
             Packet,
             Point,
@@ -154,12 +155,12 @@ fn carrier<'p, F: Family>(
     steering: &Steering,
     packet: &Packet<'p, F, Steering>,
     route: F::Route<'p>,
-) -> Option<&'p Device<RustLo>> {
+) -> Option<Here<'p, RustLo>> {
     let (output, ns, rcu) = (packet.output(), packet.namespace(), packet.rcu());
     // Mostly there is but one, which need not be looked up. (If it is an L3 master the packet is on
     // it already.)
     if let Some(first) = packet.first::<RustLo>() {
-        if route.is_owned_by(first) && first.is_running() {
+        if route.is_owned_by(&first) && first.is_running() {
             return Some(first);
         }
     }
@@ -172,18 +173,21 @@ fn carrier<'p, F: Family>(
         if output.is_running() {
             return None;
         }
-    } else if let Some(dev) = ready(owner) {
+    } else if let Some(dev) = ready(packet, owner) {
         return Some(dev);
     }
     if output.is_running() || output.is_l3_master() {
         return None;
     }
     ns.dev_get_by_index_rcu(steering.stand_in.load(Relaxed), rcu)
-        .and_then(ready)
+        .and_then(|dev| ready(packet, dev))
 }
 
 /// The device as one of this driver's, if it is up.
 #[inline]
-fn ready(dev: &AnyDevice) -> Option<&Device<RustLo>> {
-    dev.downcast::<RustLo>().filter(|dev| dev.is_running())
+fn ready<'p, F: Family>(
+    packet: &Packet<'p, F, Steering>,
+    dev: &'p AnyDevice,
+) -> Option<Here<'p, RustLo>> {
+    packet.here(dev).filter(|dev| dev.is_running())
 }

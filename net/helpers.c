@@ -186,6 +186,11 @@ __rust_helper struct net *rust_helper_dev_net(const struct net_device *dev)
 	return dev_net(dev);
 }
 
+__rust_helper struct net_device *rust_helper_loopback_dev(const struct net_device *dev)
+{
+	return dev_net(dev)->loopback_dev;
+}
+
 __rust_helper struct softnet_data *rust_helper_per_cpu_softnet_data(unsigned int cpu)
 {
 	return &per_cpu(softnet_data, cpu);

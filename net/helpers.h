@@ -56,6 +56,7 @@ bool rust_helper_netif_running(const struct net_device *dev);
 bool rust_helper_netif_is_l3_master(const struct net_device *dev);
 struct net_device *rust_helper_l3mdev_master_dev_rcu(const struct net_device *dev);
 struct net *rust_helper_dev_net(const struct net_device *dev);
+struct net_device *rust_helper_loopback_dev(const struct net_device *dev);
 struct softnet_data *rust_helper_per_cpu_softnet_data(unsigned int cpu);
 bool rust_helper_cpu_possible(unsigned int cpu);
 bool rust_helper_skb_queue_empty_lockless(const struct sk_buff_head *list);

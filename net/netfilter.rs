@@ -23,10 +23,12 @@ use super::{
         self,
         Family,
         Route, //
-    },
-    skbuff::unlikely, //
+    }, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ops::Deref, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -172,7 +174,7 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     /// The device of the driver that [`ForNamespace::set_first`](super::netns::ForNamespace::set_first)
     /// has named, for a family whose routes have to look theirs up.
     #[inline]
-    pub fn first<T>(&self) -> Option<&'p Device<T>>
+    pub fn first<T>(&self) -> Option<Here<'p, T>>
     where
         T: link::Operations<Namespace = N>,
     {
@@ -180,7 +182,20 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
             return None;
         }
         // More than one driver may have `N`.
-        self.first.get(self.rcu)?.downcast()
+        // INVARIANT: By those of `First`, which is the one of this namespace.
+        self.first.get(self.rcu)?.downcast().map(Here)
+    }
+
+    /// The device as one of the driver, if it is in the namespace.
+    #[inline]
+    pub fn here<T>(&self, dev: &'p AnyDevice) -> Option<Here<'p, T>>
+    where
+        T: link::Operations<Namespace = N>,
+    {
+        // SAFETY: The device is alive.
+        let here = unsafe { bindings::dev_net(dev.as_raw()) == self.namespace().as_raw() };
+        // INVARIANT: It is.
+        dev.downcast().filter(|_| here).map(Here)
     }
 
     /// The packet's route, if it has one of its family. (A bridge hands over some without.)
@@ -215,16 +230,12 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     /// Lets the packet, with this route, go out by another device.
     ///
     /// The route stays what it is, and with it the neighbour whose address is in the link-layer
-    /// header. A device of another namespace is not taken.
+    /// header.
     #[inline]
-    pub fn send_by<T>(&mut self, dev: &'p Device<T>, _route: &LocalRoute<'p, F>)
+    pub fn send_by<T>(&mut self, dev: Here<'p, T>, _route: &LocalRoute<'p, F>)
     where
         T: link::Operations<Namespace = N>,
     {
-        // SAFETY: The device is alive.
-        if unlikely(unsafe { bindings::dev_net(dev.as_raw()) != self.namespace().as_raw() }) {
-            return;
-        }
         // SAFETY: By the type's invariants the packet is ours to change. It goes on in the RCU
         // section that keeps the device: the output of a local route that transforms nothing is
         // `ip_output()` or `ip6_output()`, which open one around the hooks and what follows, and by
@@ -245,6 +256,31 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     pub fn limit_mtu(&mut self, mtu: u32) {
         // SAFETY: By the type's invariants.
         unsafe { F::limit_mtu(self.skb, mtu) };
+    }
+}
+
+/// A device that a packet may be given to.
+///
+/// # Invariants
+///
+/// It is in the namespace of the packet that passes the hook: a call of [`Hook::run`] has but one,
+/// and `'p` is that call.
+pub struct Here<'p, T: link::Operations>(&'p Device<T>);
+
+impl<T: link::Operations> Clone for Here<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: link::Operations> Copy for Here<'_, T> {}
+
+impl<T: link::Operations> Deref for Here<'_, T> {
+    type Target = Device<T>;
+
+    #[inline]
+    fn deref(&self) -> &Device<T> {
+        self.0
     }
 }
 

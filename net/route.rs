@@ -152,7 +152,8 @@ pub(super) unsafe fn family(dst: *const bindings::dst_entry) -> c_ushort {
 #[inline]
 unsafe fn transforms(dst: *const bindings::dst_entry) -> bool {
     // SAFETY: By the function's safety requirement; neither changes.
-    unsafe { !bindings::dst_xfrm(dst).is_null() || !(*dst).lwtstate.is_null() }
+    let (xfrm, tunnel) = unsafe { (bindings::dst_xfrm(dst), (*dst).lwtstate) };
+    xfrm.addr() | tunnel.addr() != 0
 }
 
 /// A route of IPv4.

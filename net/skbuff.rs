@@ -455,12 +455,15 @@ impl<'dev> SkBuff<'dev> {
     unsafe fn is_in_namespace_of(dst: *const bindings::dst_entry, dev: &AnyDevice) -> bool {
         // SAFETY: By the function's safety requirement. Others replace it at once.
         let via = unsafe { read_once(&raw const (*dst).__bindgen_anon_1.dev) };
-        // SAFETY: It is set when the kernel starts, and stays.
-        if via == unsafe { bindings::blackhole_netdev } {
-            return false;
+        // Mostly it is the `lo` of the namespace.
+        // SAFETY: `dev` is alive, and so is its namespace.
+        if via == unsafe { bindings::loopback_dev(dev.as_raw()) } {
+            return true;
         }
+        // SAFETY: It is set when the kernel starts, and stays.
+        let dead = via == unsafe { bindings::blackhole_netdev };
         // SAFETY: Both are alive, the route's for as long as the RCU section is open.
-        unsafe { bindings::dev_net(via) == bindings::dev_net(dev.as_raw()) }
+        !dead && unsafe { bindings::dev_net(via) == bindings::dev_net(dev.as_raw()) }
     }
 
     /// Frees the packet as one that has got where it was to get. Any context.
@@ -672,7 +675,7 @@ fn cold() {}
 
 /// Tells the compiler which way is the rare one.
 #[inline(always)]
-pub(super) fn unlikely(condition: bool) -> bool {
+fn unlikely(condition: bool) -> bool {
     if condition {
         cold();
     }
