@@ -171,9 +171,7 @@ impl<T: link::Operations> Device<T> {
         // SAFETY: As above; it lives for as long as that.
         let list = unsafe { &raw const (*idev).addr_list };
         // SAFETY: As above. Who adds to it without RTNL does it at once (`list_add_tail_rcu()`).
-        !ptr::eq(
-            unsafe { read_once(&raw const (*list).next) }.cast_const(),
-            list,
-        )
+        let first = unsafe { read_once(&raw const (*list).next) };
+        !ptr::eq(first, list)
     }
 }

@@ -553,7 +553,7 @@ impl Drop for SkBuff<'_> {
 /// Once it is in a backlog the core sees to the rest (`net/core/dev.c`): `enqueue_to_backlog()`
 /// takes no packet of a device that is not running, under the lock of the backlog, under which
 /// `flush_all_backlogs()` looks for those that it took before, after the device was closed. Where a
-/// device moves instead, the [`backlog`](super::backlog) is waited for.
+/// device moves instead, the backlog is waited for.
 #[must_use = "a packet ends by netif_rx(), consume() or drop()"]
 #[repr(transparent)]
 pub struct RxSkBuff<'dev>(SkBuff<'dev>);
