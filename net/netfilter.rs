@@ -239,8 +239,9 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
         // SAFETY: By the type's invariants the packet is ours to change. It goes on in the RCU
         // section that keeps the device: the output of a local route that transforms nothing is
         // `ip_output()` or `ip6_output()`, which open one around the hooks and what follows, and by
-        // the invariants of `LocalRoute` no neighbour keeps it. If it is queued for user space instead, the queue
-        // holds the device (`nf_queue_entry_get_refs()`, `net/netfilter/nf_queue.c`).
+        // the invariants of `LocalRoute` no neighbour keeps it. If it is queued for user space
+        // instead, the queue holds the device (`nf_queue_entry_get_refs()`,
+        // `net/netfilter/nf_queue.c`).
         unsafe {
             (*self.skb)
                 .__bindgen_anon_1
