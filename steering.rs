@@ -18,6 +18,7 @@ use crate::{
             self,
             Here,
             Hook,
+            LocalRoute,
             Packet,
             Point,
             Verdict, //
@@ -137,33 +138,63 @@ impl<F: Family> Hook<Steering> for Steer<F> {
     #[inline]
     fn run(steering: &Steering, packet: &mut Packet<'_, F, Steering>) -> Verdict {
         if let Some(route) = packet.local_route() {
-            if let Some(dev) = carrier(steering, packet, route.get()) {
-                packet.send_by(dev, &route);
-                // It has the MTU of `lo`.
-                if route.get().mtu_differs(packet.output(), dev.mtu()) {
-                    packet.limit_mtu(dev.mtu());
-                }
+            match at_hand(packet, route.get()) {
+                Some(dev) => carry(packet, dev, &route),
+                None => look_up(steering, packet, &route),
             }
         }
         Verdict::Accept
     }
 }
 
-/// The device that is to carry the packet, if it is another one than its route's.
+/// The device that is to carry the packet, if that is one which need not be looked up. (One that is
+/// an L3 master has its packets already.)
 #[inline]
+fn at_hand<'p, F: Family>(
+    packet: &Packet<'p, F, Steering>,
+    route: F::Route<'p>,
+) -> Option<Here<'p, RustLo>> {
+    let dev = if F::LOOKS_UP {
+        // Mostly there is but one.
+        packet.first().filter(|first| route.is_owned_by(first))?
+    } else {
+        packet.here(route.owner(packet.output(), packet.namespace(), packet.rcu())?)?
+    };
+    dev.is_running().then_some(dev)
+}
+
+/// Any other, if there is one. A function of its own, to keep what it takes from those at hand.
+#[inline(never)]
+fn look_up<'p, F: Family>(
+    steering: &Steering,
+    packet: &mut Packet<'p, F, Steering>,
+    route: &LocalRoute<'p, F>,
+) {
+    if let Some(dev) = carrier(steering, packet, route.get()) {
+        carry(packet, dev, route);
+    }
+}
+
+#[inline]
+fn carry<'p, F: Family>(
+    packet: &mut Packet<'p, F, Steering>,
+    dev: Here<'p, RustLo>,
+    route: &LocalRoute<'p, F>,
+) {
+    packet.send_by(dev, route);
+    // It has the MTU of `lo`.
+    if route.get().mtu_differs(packet.output(), dev.mtu()) {
+        packet.limit_mtu(dev.mtu());
+    }
+}
+
+/// The device that is to carry the packet, if it is another one than its route's.
 fn carrier<'p, F: Family>(
     steering: &Steering,
     packet: &Packet<'p, F, Steering>,
     route: F::Route<'p>,
 ) -> Option<Here<'p, RustLo>> {
     let (output, ns, rcu) = (packet.output(), packet.namespace(), packet.rcu());
-    // Mostly there is but one, which need not be looked up. (If it is an L3 master the packet is on
-    // it already.)
-    if let Some(first) = packet.first::<RustLo>() {
-        if route.is_owned_by(&first) && first.is_running() {
-            return Some(first);
-        }
-    }
     // What is sent to 0.0.0.0 has a route without an owner.
     let owner = route
         .owner(output, ns, rcu)
@@ -184,7 +215,6 @@ fn carrier<'p, F: Family>(
 }
 
 /// The device as one of this driver's, if it is up.
-#[inline]
 fn ready<'p, F: Family>(
     packet: &Packet<'p, F, Steering>,
     dev: &'p AnyDevice,

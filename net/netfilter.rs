@@ -19,6 +19,7 @@ use super::{
         Namespace,
         PerNamespace, //
     },
+    once::read_once,
     route::{
         self,
         Family,
@@ -33,7 +34,6 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::atomic::{
-        Acquire,
         Atomic,
         Relaxed,
         Release, //
@@ -108,7 +108,9 @@ impl First {
 
     #[inline]
     fn get<'rcu>(&self, _rcu: &'rcu RcuRead) -> Option<&'rcu AnyDevice> {
-        let dev = self.0.load(Acquire) as *mut bindings::net_device;
+        // What is read through the address comes after it, as with `rcu_dereference()`.
+        // SAFETY: A part of `self`. Who writes to it does it at once.
+        let dev = unsafe { read_once(self.0.as_ptr()) } as *mut bindings::net_device;
         if dev.is_null() {
             return None;
         }
@@ -254,6 +256,7 @@ impl<'p, F: Family, N> Packet<'p, F, N> {
     /// Tells the route of the MTU of the device that [`Packet::send_by`] has set.
     ///
     /// See [`Family::limit_mtu`].
+    #[inline(never)]
     pub fn limit_mtu(&mut self, mtu: u32) {
         // SAFETY: By the type's invariants.
         unsafe { F::limit_mtu(self.skb, mtu) };
