@@ -103,7 +103,7 @@ traffic()
 	grown "$A" rlo0 ping_once "$A" 127.0.0.1
 }
 
-# in_backlog CPU N: that many packets, or more, wait for this processor.
+# in_backlog CPU: how many packets wait for this processor.
 in_backlog()
 {
 	awk -v cpu="$1" '
@@ -115,6 +115,7 @@ in_backlog()
 		}' /proc/net/softnet_stat
 }
 
+# filled N: with that many, or more.
 filled()
 {
 	[ "$(in_backlog 1)" -ge "$1" ]
